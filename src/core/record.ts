@@ -1,0 +1,35 @@
+import type { Claim } from './claim.ts'
+
+/** States of a record on the host; `interrupted` is derived: an open record without a live agent. */
+export type RecordState = 'staged' | 'armed' | 'trial' | 'confirmed' | 'committed' | 'reverted' | 'interrupted'
+
+export type RecordSummary = {
+  /** The run's: `20261121T081500Z-7f3a9c`. The same on all hosts of a run. */
+  readonly id: string
+  /** Orders the records of one host; given under the lock. */
+  readonly seq: number
+  readonly state: RecordState
+}
+
+/** record.json: for people and the controller; the agent never reads it. */
+export type RecordDocument = {
+  readonly format: 1
+  readonly id: string
+  readonly tool: string
+  /** ISO 8601, UTC. */
+  readonly created: string
+  /** `user@machine` of the controller. */
+  readonly by: string
+  readonly playbooks: readonly string[]
+  readonly tasks: readonly { readonly play: string; readonly name: string; readonly module: string }[]
+  /** Risks that tasks accepted: code → why. */
+  readonly accepted: readonly { readonly task: number; readonly code: string; readonly why: string }[]
+  /** All claims that hold after this record, those of earlier records included. */
+  readonly claims: readonly Claim[]
+  /** The plan's changes as in the public JSON, contents as hashes. */
+  readonly changes: readonly unknown[]
+  readonly regenerate: readonly string[]
+  readonly reboot: 'none' | 'needed'
+  /** The prediction (public JSON of `nextBoot`), null when no reboot is needed. */
+  readonly nextBoot: unknown
+}
