@@ -1,0 +1,228 @@
+import { isWorldReadable, formatMode, sha256 } from '../core/public-change.ts'
+import type { Change, FileValue, UnitValue } from '../core/change.ts'
+import type { Claim } from '../core/claim.ts'
+import type { HostPlan, NextBoot, PlannedTask } from '../core/plan.ts'
+import { textFromBytes } from '../core/bytes.ts'
+import { maskSecrets } from '../core/secrets.ts'
+import { renderTextDiff } from './diff-text.ts'
+import { escapeForTerminal } from './escape.ts'
+import { formatPosition, renderDiagnostic } from './frame.ts'
+import type { Paint } from './paint.ts'
+import { wrapWords } from './wrap.ts'
+
+export type PlanView = {
+  readonly host: string
+  readonly plan: HostPlan
+  /** `Debian GNU/Linux 12 (bookworm)`, when known. */
+  readonly system: string
+  /** Tasks whose `when` did not hold. */
+  readonly skipped: readonly { readonly name: string; readonly module: string }[]
+  readonly commandLineNow: string
+}
+
+export type TextOptions = { readonly paint: Paint; readonly width: number; readonly verbose: boolean }
+
+/** A host's plan for people: what is refused, what changes, what is rebuilt, what boots next. */
+export function renderPlan(view: PlanView, options: TextOptions): string {
+  const { plan } = view
+  const diagnostics = [...plan.tasks.flatMap((task) => task.diagnostics), ...plan.diagnostics]
+  const blocks = [
+    [renderHeading(view, options)],
+    diagnostics.map((diagnostic) => renderDiagnostic(diagnostic, options.paint)),
+    ...plan.changes.map((change) => renderChange(change, plan.tasks, options)),
+    renderConsequences(view, options),
+    options.verbose ? renderTasks(view, options) : [],
+    [renderSummary(view, options)],
+  ]
+  return blocks
+    .filter((block) => block.length > 0)
+    .map((block) => block.join('\n'))
+    .join('\n\n')
+}
+
+function renderHeading(view: PlanView, { paint }: TextOptions): string {
+  const about = [view.system, `kernel ${view.plan.kernelRelease}`].filter((part) => part !== '').join(' · ')
+  return `${paint.strong(escapeForTerminal(view.host))}  ${paint.faint(escapeForTerminal(about))}`
+}
+
+/** One change: a line that says what it is and when it takes effect, the tasks that want it, and its diff. */
+export function renderChange(change: Change, tasks: readonly PlannedTask[], options: TextOptions): string[] {
+  const { paint } = options
+  const sign =
+    change.before === null ? paint.added('+') : change.after === null ? paint.removed('-') : paint.changed('~')
+  const when = change.takesEffect === 'now' ? 'now' : 'at the next boot'
+  const wanted = change.tasks
+    .flatMap((index) => tasks[index] ?? [])
+    .map((task) => escapeForTerminal(task.name || task.module))
+  const shownKind = change.kind === 'file' ? '' : `${change.kind} `
+  return [
+    `${sign} ${shownKind}${paint.strong(escapeForTerminal(change.target))}  ${paint.faint(`${when}${wanted.length > 0 ? `, for: ${wanted.join(', ')}` : ''}`)}`,
+    ...renderValues(change, options).map((line) => `  ${line}`),
+    ...(change.reason === undefined ? [] : [`  ${paint.faint(escapeForTerminal(change.reason))}`]),
+  ]
+}
+
+function renderValues(change: Change, options: TextOptions): string[] {
+  if (change.kind === 'file') return renderFileValues(change.before, change.after, options.paint)
+  return [`${renderValue(change, change.before)} ${options.paint.faint('→')} ${renderValue(change, change.after)}`]
+}
+
+function renderValue(change: Change, value: Change['after']): string {
+  if (value === null)
+    return change.kind === 'kernel-module' ? 'not loaded' : change.kind === 'driver' ? 'no driver' : 'absent'
+  if (typeof value === 'string') return escapeForTerminal(value)
+  if (change.kind === 'unit') return renderUnit(value as UnitValue)
+  if (change.kind === 'link') return `→ ${escapeForTerminal((value as { to: string }).to)}`
+  if (change.kind === 'boot-arguments') return escapeForTerminal(maskSecrets((value as readonly string[]).join(' ')))
+  return `mode ${formatMode((value as { mode: number }).mode)}`
+}
+
+function renderUnit(value: UnitValue): string {
+  const running = value.active === null ? '' : value.active ? ', running' : ', stopped'
+  return `${value.masked ? 'masked' : value.enabled ? 'enabled' : 'disabled'}${running}`
+}
+
+function renderFileValues(before: FileValue | null, after: FileValue | null, paint: Paint): string[] {
+  const lines = renderAttributes(before, after, paint)
+  if ([before, after].some((value) => value !== null && !isWorldReadable(value)))
+    return [...lines, `content (not world-readable): ${shortHash(before)} ${paint.faint('→')} ${shortHash(after)}`]
+  const texts = [before, after].map((value) => maskSecrets(value === null ? '' : textFromBytes(value.content)))
+  return [...lines, ...renderTextDiff(texts[0] ?? '', texts[1] ?? '', paint)]
+}
+
+function shortHash(value: FileValue | null): string {
+  return value === null ? 'absent' : `sha256 ${sha256(value.content).slice(0, 16)}…`
+}
+
+function renderAttributes(before: FileValue | null, after: FileValue | null, paint: Paint): string[] {
+  if (before === null || after === null) return []
+  const name = (value: FileValue): string => `${formatMode(value.mode)} ${value.uid}:${value.gid}`
+  return name(before) === name(after) ? [] : [`${name(before)} ${paint.faint('→')} ${name(after)}`]
+}
+
+function renderConsequences(view: PlanView, options: TextOptions): string[] {
+  const { plan } = view
+  const rows: [string, string[]][] = [
+    ['rebuilt', plan.regenerate.length > 0 ? [plan.regenerate.map(nameRegeneration).join(', ')] : []],
+    ['reboot', plan.reboot === 'needed' ? [options.paint.changed('needed')] : []],
+    ...(plan.nextBoot && plan.reboot === 'needed' ? renderNextBoot(plan.nextBoot, view.commandLineNow, options) : []),
+    [
+      'waiting',
+      plan.pending
+        .map((row) => `${row.what}: saved ${row.saved}, live ${row.live}`)
+        .map((line) => escapeForTerminal(line)),
+    ],
+    [
+      'orphans',
+      plan.orphans.map(
+        (claim) => `${escapeForTerminal(renderClaim(claim))} (no task asks for it any more; --prune removes it)`,
+      ),
+    ],
+  ]
+  return rows.filter(([, lines]) => lines.length > 0).flatMap(([name, lines]) => renderRow(name, lines, options))
+}
+
+function renderRow(name: string, lines: readonly string[], { paint }: TextOptions): string[] {
+  return lines.map((line, index) => `${paint.faint((index === 0 ? name : '').padEnd(14))}${line}`)
+}
+
+function nameRegeneration(regeneration: HostPlan['regenerate'][number]): string {
+  const names = {
+    units: 'systemd units',
+    tmpfiles: 'tmpfiles',
+    udev: 'udev rules',
+    initramfs: 'initramfs images of all installed kernels',
+    'boot-loader': 'grub.cfg',
+    esp: 'ESP copies',
+  } satisfies Record<typeof regeneration, string>
+  return names[regeneration]
+}
+
+function renderNextBoot(next: NextBoot, now: string, options: TextOptions): [string, string[]][] {
+  return [
+    ['next boot', [escapeForTerminal(`${next.entry.id} (kernel ${next.entry.kernel})`)]],
+    ['command line', renderCommandLine(next.kernelCommandLine, now, options)],
+    ['drivers', renderDrivers(next, options)],
+    [
+      'huge pages',
+      Object.entries(next.hugepages).map(([size, pool]) => `${size}: ${pool.total}${renderNodes(pool.nodes)}`),
+    ],
+    ['uncertain', next.uncertain.map((row) => escapeForTerminal(`${row.what}: ${row.why} (${row.code})`))],
+  ]
+}
+
+function renderNodes(nodes: Readonly<Record<string, number>> | undefined): string {
+  if (nodes === undefined) return ''
+  return ` (${Object.entries(nodes)
+    .map(([node, pages]) => `node ${node}: ${pages}`)
+    .join(', ')})`
+}
+
+function renderCommandLine(next: string, now: string, { paint, width }: TextOptions): string[] {
+  const words = (line: string): string[] =>
+    maskSecrets(line)
+      .split(/\s+/)
+      .filter((word) => word !== '' && !word.startsWith('BOOT_IMAGE='))
+  const before = new Set(words(now))
+  const after = new Set(words(next))
+  const gone = [...before].filter((word) => !after.has(word))
+  const lines = wrapWords(words(next), width - 16).map((line) =>
+    line.map((word) => (before.has(word) ? escapeForTerminal(word) : paint.added(escapeForTerminal(word)))).join(' '),
+  )
+  return gone.length === 0
+    ? lines
+    : [
+        ...lines,
+        `${paint.faint('without now:')} ${gone.map((word) => paint.removed(escapeForTerminal(word))).join(' ')}`,
+      ]
+}
+
+function renderDrivers(next: NextBoot, { paint, verbose }: TextOptions): string[] {
+  return Object.entries(next.drivers)
+    .filter(([, driver]) => verbose || driver.now !== driver.next || !driver.certain)
+    .map(([address, driver]) => {
+      const sure = driver.certain ? '' : ' (not certain)'
+      return `${address}  ${driver.now ?? 'none'} → ${paint.strong(driver.next ?? 'none')}${sure}  ${paint.faint(escapeForTerminal(driver.because))}`
+    })
+}
+
+function renderTasks(view: PlanView, { paint }: TextOptions): string[] {
+  return view.plan.tasks.map((task) => {
+    const state = task.changes.length > 0 ? paint.changed('changes') : paint.added('holds  ')
+    return `${state}  ${task.module}  ${escapeForTerminal(task.name)}  ${paint.faint(formatPosition(task.source))}`
+  })
+}
+
+function renderSummary(view: PlanView, { paint }: TextOptions): string {
+  const { plan, skipped } = view
+  const hold = plan.tasks.filter(
+    (task) => task.changes.length === 0 && !task.diagnostics.some((d) => d.severity === 'error'),
+  ).length
+  const refused = [...plan.diagnostics, ...plan.tasks.flatMap((task) => task.diagnostics)].filter(
+    (d) => d.severity === 'error',
+  ).length
+  const parts = [
+    refused > 0
+      ? paint.error(`refused: ${count(refused, 'error')}, nothing will be written`)
+      : count(plan.changes.length, 'change'),
+    refused === 0 && plan.changes.length === 0 && plan.regenerate.length > 0
+      ? `${plan.regenerate.length} to rebuild`
+      : '',
+    `${count(hold, 'task')} ${hold === 1 ? 'holds' : 'hold'} already`,
+    skipped.length > 0 ? `${skipped.length} skipped by when` : '',
+  ]
+  return parts.filter((part) => part !== '').join(' · ')
+}
+
+/** `1 change`, `2 changes` */
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`
+}
+
+/** A claim in a few words, for orphans. */
+export function renderClaim(claim: Claim): string {
+  const parts = Object.entries(claim)
+    .filter(([key, value]) => !['of', 'want', 'content', 'merge', 'names', 'owner'].includes(key) && value !== null)
+    .map(([, value]) => (typeof value === 'object' ? JSON.stringify(value) : String(value)))
+  return `${claim.want === 'absent' ? 'absent ' : ''}${claim.of} ${parts.join(' ')}`
+}
