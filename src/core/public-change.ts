@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Bytes, findText } from './bytes.ts'
-import type { Change, FileValue } from './change.ts'
+import type { Change, DirectoryValue, FileValue } from './change.ts'
 import { maskSecrets } from './secrets.ts'
 
 /** sha256 of bytes, hex. */
@@ -36,7 +36,7 @@ function publicValue(change: Change, value: Change['after'], contents: Contents)
   if (value === null || typeof value === 'string') return value
   if (change.kind === 'boot-arguments') return (value as readonly string[]).map((argument) => maskSecrets(argument))
   if (change.kind === 'file') return publicFile(value as FileValue, contents)
-  if (change.kind === 'directory') return { ...value, mode: formatMode((value as FileValue).mode) }
+  if (change.kind === 'directory') return { ...(value as DirectoryValue), mode: formatMode((value as DirectoryValue).mode) }
   return value
 }
 
