@@ -1,0 +1,73 @@
+import type { NextBoot } from '../core/plan.ts'
+import type { Snapshot } from '../core/snapshot.ts'
+
+/** One row of a boot's comparison, as in the public JSON of `verify`. */
+export type BootRow = { readonly what: string; readonly predicted: string; readonly seen: string; readonly ok: boolean }
+
+/** Compares a boot with what was predicted for it. Only what the prediction calls certain is compared. */
+export function compareBoot(predicted: NextBoot, snapshot: Snapshot): BootRow[] {
+  return [
+    row('kernel', predicted.entry.kernel, snapshot.kernelRelease),
+    row('kernel command line', comparable(predicted.kernelCommandLine), comparable(snapshot.commandLine)),
+    ...compareDrivers(predicted, snapshot),
+    ...compareModules(predicted, snapshot),
+    ...compareHugepages(predicted, snapshot),
+    ...compareGroups(predicted, snapshot),
+  ]
+}
+
+function row(what: string, predicted: string, seen: string): BootRow {
+  return { what, predicted, seen, ok: predicted === seen }
+}
+
+/** Loaders add BOOT_IMAGE= (GRUB) and initrd= (EFI stub) by themselves: they name files, not settings. */
+function comparable(commandLine: string): string {
+  return commandLine
+    .split(/[\s\u00a0]+/)
+    .filter((word) => word !== '' && !/^(BOOT_IMAGE|initrd)=/.test(word))
+    .join(' ')
+}
+
+function compareDrivers(predicted: NextBoot, snapshot: Snapshot): BootRow[] {
+  const functions = new Map(snapshot.pci.map((each) => [each.address, each]))
+  return Object.entries(predicted.drivers)
+    .filter(([, driver]) => driver.certain)
+    .map(([address, driver]) => {
+      const seen = functions.get(address)
+      return row(`driver of ${address}`, driver.next ?? 'none', seen === undefined ? 'no such function' : (seen.driver ?? 'none'))
+    })
+}
+
+function compareModules(predicted: NextBoot, snapshot: Snapshot): BootRow[] {
+  const kernel = snapshot.kernels.find((each) => each.running)
+  const names = [...new Set([...predicted.modules.image, ...predicted.modules.boot])]
+  return names.map((name) => {
+    const folded = name.replaceAll('-', '_')
+    const seen = snapshot.loadedModules.has(folded) ? 'loaded' : kernel?.modules.get(folded) === 'builtin' ? 'built in' : 'not loaded'
+    return { what: `module ${name}`, predicted: 'loaded', seen, ok: seen !== 'not loaded' }
+  })
+}
+
+function compareHugepages(predicted: NextBoot, snapshot: Snapshot): BootRow[] {
+  return Object.entries(predicted.hugepages).flatMap(([size, pool]) => {
+    const seen = snapshot.hugepages.find((each) => formatSize(each.sizeKb) === size)
+    const total = row(`huge pages of ${size}`, String(pool.total), String(seen?.total ?? 0))
+    const nodes = Object.entries(pool.nodes ?? {}).map(([node, pages]) =>
+      row(`huge pages of ${size} on node ${node}`, String(pages), String(seen?.perNode.get(Number(node)) ?? 0)),
+    )
+    return [total, ...nodes]
+  })
+}
+
+/** `2M`, `1G`, as the kernel's command line spells sizes. */
+function formatSize(kilobytes: number): string {
+  if (kilobytes % 1_048_576 === 0) return `${kilobytes / 1_048_576}G`
+  return kilobytes % 1024 === 0 ? `${kilobytes / 1024}M` : `${kilobytes}K`
+}
+
+function compareGroups(predicted: NextBoot, snapshot: Snapshot): BootRow[] {
+  return Object.entries(predicted.groups).map(([address, group]) => {
+    const seen = snapshot.pci.find((each) => each.address === address)?.iommuGroup
+    return row(`IOMMU group of ${address}`, String(group), String(seen ?? 'none'))
+  })
+}

@@ -1,0 +1,47 @@
+import type { Paint } from '../report/paint.ts'
+
+/** Options of all commands as commander gives them; each command reads those it declares. */
+export type CommandOptions = {
+  readonly inventory?: readonly string[]
+  readonly limit?: string
+  readonly extraVars?: readonly string[]
+  readonly become?: boolean
+  readonly askBecomePass?: boolean
+  readonly user?: string
+  readonly privateKey?: string
+  readonly forks?: number
+  readonly json?: boolean
+  readonly color?: boolean
+  readonly verbose?: boolean
+  readonly out?: string
+  readonly detailedExitcode?: boolean
+  readonly images?: boolean
+  readonly prune?: boolean
+  readonly yes?: boolean
+  readonly reboot?: boolean
+  readonly trial?: boolean
+  readonly through?: boolean
+  readonly force?: boolean
+  readonly keep?: string
+  readonly schema?: boolean
+  /** Milliseconds. */
+  readonly rebootTimeout?: number
+  readonly serial?: string
+  readonly keepGoing?: boolean
+}
+
+/** What a command may use of the process it runs in; tests pass their own. */
+export type RunContext = {
+  readonly options: CommandOptions
+  readonly cwd: string
+  readonly paint: Paint
+  /** Columns. */
+  readonly width: number
+  readonly isTerminal: boolean
+  /** Questions can be asked. */
+  readonly isInteractive: boolean
+  readonly isProgressWanted: boolean
+  readonly signal: AbortSignal
+  readonly write: (text: string) => void
+  readonly writeError: (text: string) => void
+}
