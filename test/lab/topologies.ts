@@ -41,7 +41,7 @@ const devices: Readonly<Record<Topology, readonly string[]>> = { desktop, switch
 export function qemuArguments({ topology, intremap, port, disk }: Disk): string[] {
   return [
     ...['-nodefaults', '-M', 'q35,kernel-irqchip=split', '-accel', 'tcg,thread=multi', '-cpu', 'max'],
-    ...['-smp', '2', '-m', '2048', '-display', 'none'],
+    ...['-smp', '2', '-m', '2048', '-display', 'none', '-vga', 'std'],
     ...['-device', `intel-iommu,intremap=${intremap ? 'on' : 'off'},caching-mode=on`],
     // Written back when the host likes: a lab disk need not survive the lab's own power cut.
     ...['-drive', `file=${disk},format=qcow2,if=none,id=disk,cache=unsafe`],
