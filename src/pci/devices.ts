@@ -1,0 +1,127 @@
+import type { InstalledKernel, PciFunction, Snapshot } from '../core/snapshot.ts'
+import type { PciAddress } from './address.ts'
+import { comparePciAddresses } from './address.ts'
+import type { PciId } from './id.ts'
+import { matchesAlias } from './match-alias.ts'
+
+export function findFunction(snapshot: Snapshot, address: PciAddress): PciFunction | undefined {
+  return snapshot.pci.find((candidate) => candidate.address === address)
+}
+
+export function hasId(candidate: PciFunction, id: PciId): boolean {
+  if (candidate.vendor !== id.vendor || candidate.device !== id.device) return false
+  if (id.subsystemVendor === null) return true
+  return candidate.subsystemVendor === id.subsystemVendor && candidate.subsystemDevice === id.subsystemDevice
+}
+
+/** Every function of that id, in order of address. */
+export function findFunctionsById(snapshot: Snapshot, id: PciId): readonly PciFunction[] {
+  return snapshot.pci.filter((candidate) => hasId(candidate, id)).toSorted(byAddress)
+}
+
+export function byAddress(a: PciFunction, b: PciFunction): number {
+  return comparePciAddresses(a.address, b.address)
+}
+
+/**
+ * A PCI-to-PCI bridge: class 0604, whatever its programming interface. It stays with the host and does not make a group
+ * unviable. 0600 (host bridge) stays too and has no driver; 0680 (NVSwitch and the like) is an endpoint.
+ */
+export function isBridge(candidate: PciFunction): boolean {
+  return candidate.class.startsWith('0604')
+}
+
+export function isHostBridge(candidate: PciFunction): boolean {
+  return candidate.class.startsWith('0600')
+}
+
+/** Drivers that take part in giving a device away; never "native". */
+const vfioDrivers: ReadonlySet<string> = new Set(['vfio_pci', 'pci_stub', 'vfio_pci_core'])
+
+export function isVfioDriver(name: string): boolean {
+  return vfioDrivers.has(foldModuleName(name)) || /vfio[_-]pci$/.test(name)
+}
+
+/** Module names: `-` and `_` are the same (kmod libkmod-util.c). */
+export function foldModuleName(name: string): string {
+  return name.replaceAll('-', '_')
+}
+
+export type NativeDriver = {
+  /** Folded module name. */
+  readonly module: string
+  /** Releases of the kernels in which it is built in. */
+  readonly builtinIn: readonly string[]
+}
+
+/**
+ * Modules that would bind this function by its alias, over all installed kernels, sorted by name. A bound driver that no
+ * alias names (bound by hand, or an alias table that is not there) counts as well.
+ */
+export function findNativeDrivers(snapshot: Snapshot, target: PciFunction): readonly NativeDriver[] {
+  const found = new Map<string, Set<string>>()
+  for (const kernel of snapshot.kernels) {
+    for (const alias of findAliases(kernel, target)) {
+      const releases = found.get(alias.module) ?? new Set()
+      if (alias.builtin) releases.add(kernel.release)
+      found.set(alias.module, releases)
+    }
+  }
+  return [...found]
+    .map(([module, releases]) => ({ module, builtinIn: [...releases] }))
+    .toSorted((a, b) => (a.module < b.module ? -1 : 1))
+}
+
+type Alias = { readonly module: string; readonly builtin: boolean }
+
+/** Modules of one kernel whose PCI alias matches, without vfio's own and without those that match every device. */
+export function findAliases(kernel: InstalledKernel, target: PciFunction): readonly Alias[] {
+  const modalias = target.modalias
+  if (modalias === null) return []
+  return kernel.pciAliases
+    .filter((alias) => !isGeneric(alias.pattern) && matchesAlias(alias.pattern, modalias))
+    .map((alias) => ({ module: foldModuleName(alias.module), builtin: alias.builtin }))
+    .filter((alias) => !isVfioDriver(alias.module))
+}
+
+/** `pci:v*d*sv*sd*bc*sc*i*` (pci-stub like test modules) says nothing about the device. `vfio_pci:` aliases are another bus. */
+function isGeneric(pattern: string): boolean {
+  return (
+    !pattern.startsWith('pci:') ||
+    /^[^0-9A-F]*$/.test(pattern.replace(/^pci:/, '').replaceAll(/bc|sc|sv|sd|[vdi]/g, ''))
+  )
+}
+
+const classNames: Readonly<Record<string, string>> = {
+  '0100': 'SCSI controller',
+  '0101': 'IDE controller',
+  '0104': 'RAID controller',
+  '0106': 'SATA controller',
+  '0107': 'SAS controller',
+  '0108': 'NVMe controller',
+  '0200': 'network controller',
+  '0207': 'InfiniBand controller',
+  '0280': 'network controller',
+  '0300': 'VGA controller',
+  '0302': '3D controller',
+  '0380': 'display controller',
+  '0400': 'video device',
+  '0401': 'audio device',
+  '0403': 'HD audio',
+  '0600': 'host bridge',
+  '0601': 'ISA bridge',
+  '0604': 'PCI bridge',
+  '0680': 'bridge device',
+  '0c03': 'USB controller',
+  '0c05': 'SMBus',
+  '0c80': 'serial bus controller',
+  '0806': 'IOMMU',
+  '1080': 'encryption controller',
+  '1180': 'signal processing controller',
+  '1200': 'processing accelerator',
+}
+
+/** For people (names of the PCI Code and ID Assignment Specification, shortened). */
+export function formatClass(code: string): string {
+  return classNames[code.slice(0, 4)] ?? `class ${code.slice(0, 4)}`
+}
