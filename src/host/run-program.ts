@@ -4,10 +4,12 @@ import type { Diagnostic } from '../core/diagnostic.ts'
 import type { HostAddress } from '../core/host-address.ts'
 import { bootArguments, createPromptWatch, formatPrompt, type PromptAnswer } from './become.ts'
 import { formatSpool } from './bootstrap.ts'
+import { findEndpoint } from './find-endpoint.ts'
 import { startHandshake } from './handshakes.ts'
 import { createOutputFrame, type FramedOutput } from './output-frame.ts'
-import { sshArguments, type ControlSocket } from './ssh-arguments.ts'
+import { sshArguments } from './ssh-arguments.ts'
 import { classifyFailure, type StopReason } from './ssh-failure.ts'
+import { openMaster } from './ssh-master.ts'
 import { startChild, type Child, type ChildEnd } from './start-child.ts'
 
 export type ProgramRun = {
@@ -23,8 +25,10 @@ export type ProgramRun = {
   readonly readyTimeoutMs?: number
   /** Ends the run, whatever it is at (`CANCELLED`). */
   readonly signal?: AbortSignal
-  /** Shares one connection between the runs on a host. */
-  readonly control?: ControlSocket
+  /** Shares one connection between the runs on a host (see `closeMaster`). */
+  readonly master?: boolean
+  /** Connects again when sshd drops the connection before the login, as it does when too many come at once. Default true. */
+  readonly retry?: boolean
 }
 
 export type ProgramEnd =
@@ -58,13 +62,13 @@ const stderrLimit = 8192
 export async function runProgram(host: HostAddress, run: ProgramRun): Promise<ProgramEnd> {
   for (let attempt = 1; ; attempt += 1) {
     const { end, retry } = await tryProgram(host, run)
-    if (!retry || attempt === attempts || run.signal?.aborted) return end
+    if (!retry || run.retry === false || attempt === attempts || run.signal?.aborted) return end
     await pause(200 * 2 ** attempt * (0.5 + Math.random()), undefined, { signal: run.signal }).catch(() => {})
   }
 }
 
 async function tryProgram(host: HostAddress, run: ProgramRun): Promise<Attempt> {
-  const endHandshake = host.connection === 'ssh' ? await startHandshake(host.address) : () => {}
+  const endHandshake = host.connection === 'ssh' ? await startHandshake(await findEndpoint(host)) : () => {}
   try {
     return await converse(host, run, endHandshake)
   } finally {
@@ -109,7 +113,7 @@ async function converse(host: HostAddress, run: ProgramRun, endHandshake: () => 
   const cancel = (): void => stop('cancelled')
 
   const frame = createOutputFrame(nonce, { onReady, onLine: run.onLine })
-  const child = startChild(argumentsFor(host, nonce, prompt, run.control ?? null), {
+  const child = startChild(argumentsFor(host, bootArguments(nonce, prompt), run.master ?? false), {
     detached: host.connection === 'ssh',
     onStdout: frame.push,
     onStderr,
@@ -132,14 +136,9 @@ function answerPrompt(answer: PromptAnswer, child: Child, host: HostAddress, sto
   else if (answer === 'wrong') stop('password-wrong')
 }
 
-function argumentsFor(
-  host: HostAddress,
-  nonce: string,
-  prompt: string | null,
-  control: ControlSocket | null,
-): readonly string[] {
-  const command = bootArguments(nonce, prompt)
-  return host.connection === 'ssh' ? sshArguments(host, command, control) : command
+function argumentsFor(host: HostAddress, command: readonly string[], master: boolean): readonly string[] {
+  if (host.connection === 'local') return command
+  return sshArguments(host, command, master ? openMaster(host) : null)
 }
 
 function settleAttempt(

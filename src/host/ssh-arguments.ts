@@ -39,6 +39,11 @@ export function sshExitArguments(host: HostAddress, control: ControlSocket): str
   return [...connectionArguments(host, control), '-O', 'exit', '--', host.address]
 }
 
+/** Prints the configuration that ssh would use, without a connection. */
+export function sshQueryArguments(host: HostAddress): string[] {
+  return [...connectionArguments(host, null), '-G', '--', host.address]
+}
+
 function connectionArguments(host: HostAddress, control: ControlSocket | null): string[] {
   return [
     'ssh',
