@@ -65,7 +65,7 @@ link_by_uuid() {
 
 # Emulated, an image of MODULES=most takes nine minutes to build, and MODULES=dep reads the /sys of the machine that
 # builds: so a list, from a hook of our own that leaves /etc/initramfs-tools/modules as Debian ships it.
-# The USB and sound drivers are there because on real hosts they are: they race vfio-pci for the devices in the image.
+# The USB driver is there because on real hosts it is: it races vfio-pci for the controllers in the image.
 write_initramfs_settings() {
   printf 'MODULES=list\nCOMPRESS=zstd\n' > mnt/etc/initramfs-tools/conf.d/lab
   cat > mnt/etc/initramfs-tools/hooks/lab <<'HOOK'

@@ -171,7 +171,13 @@ async function bootMachine(image: string, base: string, options: MachineOptions)
 /** Boots once, waits until everything has started, shuts down and keeps the disk: what a first boot does is done. */
 async function saveOverlay(image: string, options: MachineOptions): Promise<string> {
   const saved = join(image, 'booted.qcow2')
-  if (await access(saved).then(() => true, () => false)) return saved
+  if (
+    await access(saved).then(
+      () => true,
+      () => false,
+    )
+  )
+    return saved
   const directory = await mkdtemp(join(findCache(), 'boot-'))
   const disk = join(directory, 'disk.qcow2')
   await check('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', join(image, 'disk.qcow2'), disk])
