@@ -1,6 +1,7 @@
 import { error, warning } from '../../src/core/diagnostic.ts'
 import type { Diagnostic } from '../../src/core/diagnostic.ts'
 import type { TaskOptions } from '../../src/core/module.ts'
+import { isRepeatable } from '../../src/formats/edit-kernel-arguments.ts'
 import { foldArgumentName, isListArgument } from './kernel-arguments.ts'
 import type { KernelArgument } from './kernel-arguments.ts'
 import { refuse } from './refuse.ts'
@@ -87,10 +88,6 @@ function unsafeInterrupts({ name, value }: KernelArgument, options: TaskOptions)
   })
 }
 
-/** Arguments that are handed to their reader once per occurrence, so that several values stand beside each other. */
-const repeatable =
-  /^(console|earlycon|earlyprintk|netconsole|ip|nameserver|video|memmap|crashkernel|acpi_osi|rd\..*|systemd\..*|.*\.dyndbg|dyndbg)$/
-
 function findContradictions(args: readonly KernelArgument[]): Diagnostic[] {
   const seen = new Map<string, KernelArgument>()
   const found: Diagnostic[] = []
@@ -98,7 +95,7 @@ function findContradictions(args: readonly KernelArgument[]): Diagnostic[] {
     const name = foldArgumentName(argument.name)
     const first = seen.get(name)
     const differs = first !== undefined && first.value !== argument.value
-    if (differs && !repeatable.test(name) && !isListArgument(name)) found.push(contradiction(first, argument))
+    if (differs && !isRepeatable(argument.name) && !isListArgument(name)) found.push(contradiction(first, argument))
     seen.set(name, first ?? argument)
   }
   return found

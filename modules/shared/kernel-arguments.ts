@@ -1,4 +1,5 @@
 import type { Claim } from '../../src/core/claim.ts'
+import { parseMembers } from '../../src/formats/kernel-command-line.ts'
 
 /** One argument as the kernel reads it: quotes that enclose the value are gone, `value: null` is a bare word. */
 export type KernelArgument = { readonly name: string; readonly value: string | null }
@@ -75,7 +76,7 @@ function claimArgument(want: Claim['want'], name: string, value: string | null, 
 }
 
 function splitMembers(value: string): readonly string[] {
-  return [...new Set(value.split(',').filter((member) => member !== ''))]
+  return [...new Set(parseMembers(value))].filter((member) => member !== '')
 }
 
 function oppositesOf(name: string, member: string): readonly string[] {

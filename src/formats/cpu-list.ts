@@ -21,15 +21,13 @@ export function parseCpuList(text: string): readonly number[] | undefined {
 
 /** Shortest form, ascending: `0-3,8`. */
 export function formatCpuList(cpus: readonly number[]): string {
-  const sorted = [...new Set(cpus)].sort((a, b) => a - b)
-  const parts: string[] = []
-  let first = 0
-  for (let index = 1; index <= sorted.length; index += 1) {
-    if (sorted[index] === sorted[index - 1]! + 1) continue
-    parts.push(formatRange(sorted[first]!, sorted[index - 1]!))
-    first = index
+  const ranges: { first: number; last: number }[] = []
+  for (const cpu of [...new Set(cpus)].sort((a, b) => a - b)) {
+    const current = ranges.at(-1)
+    if (current && cpu === current.last + 1) current.last = cpu
+    else ranges.push({ first: cpu, last: cpu })
   }
-  return parts.filter((part) => part !== '').join(',')
+  return ranges.map(({ first, last }) => (first === last ? String(first) : `${first}-${last}`)).join(',')
 }
 
 function parseRange(part: string): { first: number; last: number } | undefined {
@@ -38,9 +36,4 @@ function parseRange(part: string): { first: number; last: number } | undefined {
   const first = Number(match[1])
   const last = Number(match[2] ?? match[1])
   return first <= last && last <= largest ? { first, last } : undefined
-}
-
-function formatRange(first: number | undefined, last: number | undefined): string {
-  if (first === undefined || last === undefined) return ''
-  return first === last ? String(first) : `${first}-${last}`
 }
