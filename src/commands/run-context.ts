@@ -28,6 +28,8 @@ export type CommandOptions = {
   readonly rebootTimeout?: number
   readonly serial?: string
   readonly keepGoing?: boolean
+  /** Set by the demo alone: the plan was just shown, apply does not print it again. */
+  readonly quietPlan?: boolean
 }
 
 /** What a command may use of the process it runs in; tests pass their own. */
