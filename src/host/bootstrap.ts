@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
  * is when it stands between single quotes. It is called as `sh -c BOOT passway NONCE [SSH_CONNECTION]`.
  *
  * 1. prints `passway-ready NONCE`;
- * 2. reads one line, `SEPARATOR LENGTH SHA256`, then everything up to the end of input;
+ * 2. reads one line, `SEPARATOR LENGTH SHA256` (of separator and spool), then everything up to the end of input;
  * 3. prints `passway-spool-mismatch NONCE WHAT` and exits with 97 unless length and hash are right: of a connection
  *    that was cut nothing is run;
  * 4. splits at the separator into program and data, and runs the program in a subshell with $1 = data,
@@ -23,7 +23,7 @@ export const bootLine = [
   'echo "passway-ready $n"',
   'read -r s l h || m header',
   't=$(cat; echo .); t=${t%.}; [ "${#t}" = "$l" ] || m length',
-  'd=$(printf %s "$t" | sha256sum); [ "${d%% *}" = "$h" ] || m hash',
+  'd=$(printf %s "$s$t" | sha256sum); [ "${d%% *}" = "$h" ] || m hash',
   'set -f; IFS=$s; set -- $t; set +f; unset IFS t; p=$1; set -- "${2-}" "$c" "$n"',
   '(eval "$p"); e=$?; echo; echo "passway-end $n $e"',
 ].join('; ')
@@ -37,7 +37,7 @@ const separator = '\x1e'
  */
 export function formatSpool(program: string, data: string): string {
   const body = `${program}${separator}${data}`
-  // oxlint-disable-next-line no-control-regex
   if (!/^[\t\n\x20-\x7e]*\x1e[\t\n\x20-\x7e]*$/.test(body)) throw new Error('a spool must be printable ASCII')
-  return `${separator} ${body.length} ${createHash('sha256').update(body, 'latin1').digest('hex')}\n${body}`
+  const hash = createHash('sha256').update(`${separator}${body}`, 'latin1').digest('hex')
+  return `${separator} ${body.length} ${hash}\n${body}`
 }
