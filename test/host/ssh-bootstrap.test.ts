@@ -23,7 +23,9 @@ function frame(stdout: Buffer | string) {
   return collected.finish()
 }
 
-const allBytes = Array.from({ length: 256 }, (_, byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
+const allBytes = Array.from({ length: 256 }, (_, byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(
+  '',
+)
 
 function runsWhole(t: ExecutionContext, shell: readonly string[]) {
   const text = `path\t${allBytes}\n\n* ? [a] ~ $HOME \`id\` "\n\n`
@@ -76,7 +78,10 @@ function givesStatus(t: ExecutionContext, shell: readonly string[]) {
 }
 
 function keepsBytes(t: ExecutionContext, shell: readonly string[]) {
-  const { stdout } = boot(shell, formatSpool('printf "a\\000\\377\\001\\n\\n"; printf "\\npassway-end other 0\\n"\n', ''))
+  const { stdout } = boot(
+    shell,
+    formatSpool('printf "a\\000\\377\\001\\n\\n"; printf "\\npassway-end other 0\\n"\n', ''),
+  )
   t.deepEqual(frame(stdout).output, Buffer.from('a\0\xff\x01\n\n\npassway-end other 0\n', 'latin1'))
 }
 
