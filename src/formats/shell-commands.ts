@@ -1,0 +1,407 @@
+import type { Bytes } from '../core/bytes.ts'
+import { fail, readWord, skipContinuation } from './shell-words.ts'
+import type { ShellCursor, ShellPart, ShellWord } from './shell-words.ts'
+
+export type ShellAssignment = { readonly name: string; readonly start: number; readonly word: ShellWord }
+
+/**
+ * A command list as a tree. `maybe`: the commands may or may not run, or run several times; `apart`: they run in a
+ * shell of their own and change nothing here.
+ */
+export type ShellCommand =
+  | { readonly kind: 'simple'; readonly start: number; readonly assignments: readonly ShellAssignment[]; readonly words: readonly ShellWord[] }
+  | { readonly kind: 'group'; readonly start: number; readonly commands: readonly ShellCommand[] }
+  | { readonly kind: 'apart'; readonly start: number; readonly commands: readonly ShellCommand[] }
+  | { readonly kind: 'maybe'; readonly start: number; readonly what: string; readonly sets: readonly string[]; readonly words: readonly ShellWord[]; readonly commands: readonly ShellCommand[] }
+  | { readonly kind: 'function'; readonly start: number; readonly name: string; readonly commands: readonly ShellCommand[] }
+
+export type ShellSyntax = {
+  readonly commands: readonly ShellCommand[]
+  /** The first thing that the shell would refuse, or that is not followed here. */
+  readonly problem: { readonly line: number; readonly why: string } | null
+}
+
+type Token =
+  | { readonly kind: 'end' | 'newline'; readonly start: number; readonly text: '' }
+  | { readonly kind: 'operator'; readonly start: number; readonly text: string }
+  | { readonly kind: 'word'; readonly start: number; readonly text: string; readonly word: ShellWord }
+
+type Parser = ShellCursor & { token: Token; heredocs: { readonly delimiter: Bytes; readonly strip: boolean }[] }
+
+/** Parses POSIX shell as dash reads it. */
+export function parseShellCommands(text: Bytes): ShellSyntax {
+  const parser = startParser(text)
+  if (text.includes('\0')) fail(parser, text.indexOf('\0'), 'NUL byte')
+  advance(parser)
+  const commands = readList(parser)
+  if (parser.token.kind !== 'end') fail(parser, parser.token.start, `unexpected ${parser.token.text}`)
+  return { commands: parser.problem === null ? commands : [], problem: parser.problem }
+}
+
+function startParser(text: Bytes): Parser {
+  const token: Token = { kind: 'end', start: 0, text: '' }
+  return { text, at: 0, depth: 0, problem: null, token, heredocs: [], readCommands: readNested }
+}
+
+/** Commands of `$(…)`: ends with the cursor on the closing parenthesis, which the caller checks. */
+function readNested(cursor: ShellCursor): void {
+  const outer = cursor as Parser
+  const nested: Parser = { ...outer, token: { kind: 'end', start: 0, text: '' }, heredocs: [] }
+  advance(nested)
+  readList(nested)
+  if (nested.problem !== null) {
+    cursor.problem ??= nested.problem
+    cursor.at = cursor.text.length
+    return
+  }
+  const { token } = nested
+  if (token.kind === 'end') cursor.at = cursor.text.length
+  else if (token.text === ')') cursor.at = token.start
+  else fail(cursor, token.start, `unexpected ${token.text}`)
+}
+
+const operators = ['<<-', '&&', '||', ';;', '<<', '>>', '<&', '>&', '<>', '>|', ';', '&', '|', '<', '>', '(', ')']
+const redirections = new Set(['<<-', '<<', '>>', '<&', '>&', '<>', '>|', '<', '>'])
+const endWords = new Set(['then', 'do', 'done', 'fi', 'elif', 'else', 'esac', '}'])
+
+function advance(parser: Parser): void {
+  parser.token = readToken(parser)
+}
+
+function readToken(parser: Parser): Token {
+  skipBlanks(parser)
+  const start = parser.at
+  if (start >= parser.text.length) return { kind: 'end', start, text: '' }
+  if (parser.text[start] === '\n') {
+    parser.at++
+    skipHeredocs(parser)
+    return { kind: 'newline', start, text: '' }
+  }
+  const operator = readOperator(parser)
+  if (operator !== undefined) return { kind: 'operator', start, text: operator }
+  const word = readWord(parser)
+  const text = plainText(word.parts) ?? ''
+  if (/^\d+$/.test(text) && /[<>]/.test(parser.text.charAt(parser.at))) return readToken(parser)
+  return { kind: 'word', start, text, word }
+}
+
+function skipBlanks(parser: Parser): void {
+  for (;;) {
+    skipContinuation(parser)
+    const char = parser.text.charAt(parser.at)
+    if (char === '#') parser.at = findLineEnd(parser.text, parser.at)
+    else if (char === ' ' || char === '\t') parser.at++
+    else return
+  }
+}
+
+function findLineEnd(text: Bytes, from: number): number {
+  const newline = text.indexOf('\n', from)
+  return newline === -1 ? text.length : newline
+}
+
+/** Longest operator here; continued lines may stand between its characters. */
+function readOperator(parser: Parser): string | undefined {
+  const found = operators.find((operator) => {
+    const pattern = [...operator].map((char) => `\\${char}`).join('(?:\\\\\\n)*')
+    const match = new RegExp(pattern, 'y')
+    match.lastIndex = parser.at
+    const text = match.exec(parser.text)?.[0]
+    if (text !== undefined) parser.at += text.length
+    return text !== undefined
+  })
+  return found
+}
+
+function skipHeredocs(parser: Parser): void {
+  for (const heredoc of parser.heredocs.splice(0)) {
+    while (parser.at < parser.text.length) {
+      const end = findLineEnd(parser.text, parser.at)
+      const line = parser.text.slice(parser.at, end)
+      parser.at = Math.min(end + 1, parser.text.length)
+      if ((heredoc.strip ? line.replace(/^\t+/, '') : line) === heredoc.delimiter) break
+    }
+  }
+}
+
+/** Text of a word without quotes or expansions; `undefined` for any other word. */
+export function plainText(parts: readonly ShellPart[]): string | undefined {
+  let text = ''
+  for (const part of parts) {
+    if (part.kind !== 'literal' && !(part.kind === 'escape' && part.value === '')) return undefined
+    text += part.value
+  }
+  return text
+}
+
+function unexpected(parser: Parser): void {
+  const { token } = parser
+  const shown = token.kind === 'end' ? 'end of file' : token.kind === 'newline' ? 'end of line' : token.text || 'word'
+  fail(parser, token.start, `unexpected ${shown}`)
+}
+
+function isWord(parser: Parser, text: string): boolean {
+  return parser.token.kind === 'word' && parser.token.text === text
+}
+
+function isOperator(parser: Parser, text: string): boolean {
+  return parser.token.kind === 'operator' && parser.token.text === text
+}
+
+function skipNewlines(parser: Parser): void {
+  while (parser.token.kind === 'newline') advance(parser)
+}
+
+function isListEnd(parser: Parser): boolean {
+  const { token } = parser
+  if (parser.problem !== null || token.kind === 'end') return true
+  if (token.kind === 'operator') return token.text === ')' || token.text === ';;'
+  return token.kind === 'word' && endWords.has(token.text)
+}
+
+function readList(parser: Parser): readonly ShellCommand[] {
+  const commands: ShellCommand[] = []
+  for (;;) {
+    skipNewlines(parser)
+    if (isListEnd(parser)) return commands
+    const command = readAndOr(parser)
+    if (isOperator(parser, '&')) commands.push({ kind: 'apart', start: command.start, commands: [command] })
+    else commands.push(command)
+    if (isOperator(parser, '&') || isOperator(parser, ';')) advance(parser)
+    else if (parser.token.kind !== 'newline' && !isListEnd(parser)) unexpected(parser)
+  }
+}
+
+/** A list that must not be empty. */
+function readBody(parser: Parser): readonly ShellCommand[] {
+  if (++parser.depth > 100) fail(parser, parser.token.start, 'nested too deep')
+  const commands = readList(parser)
+  parser.depth--
+  if (commands.length === 0) unexpected(parser)
+  return commands
+}
+
+function readAndOr(parser: Parser): ShellCommand {
+  const first = readPipeline(parser)
+  const rest: ShellCommand[] = []
+  while (isOperator(parser, '&&') || isOperator(parser, '||')) {
+    advance(parser)
+    skipNewlines(parser)
+    rest.push(readPipeline(parser))
+  }
+  if (rest.length === 0) return first
+  const start = rest[0]?.start ?? first.start
+  const maybe: ShellCommand = { kind: 'maybe', start, what: '&& or ||', sets: [], words: [], commands: rest }
+  return { kind: 'group', start: first.start, commands: [asCondition(first), maybe] }
+}
+
+/** The left side of `&&`, or what `if` tests: it runs, but its failure does not end the shell. */
+function asCondition(command: ShellCommand): ShellCommand {
+  const { start } = command
+  return { kind: 'maybe', start, what: 'a condition', sets: [], words: [], commands: [command] }
+}
+
+function readPipeline(parser: Parser): ShellCommand {
+  const start = parser.token.start
+  const negated = isWord(parser, '!')
+  if (negated) advance(parser)
+  const commands = [readCommand(parser)]
+  while (isOperator(parser, '|')) {
+    advance(parser)
+    skipNewlines(parser)
+    commands.push(readCommand(parser))
+  }
+  const [only] = commands
+  if (commands.length > 1 || only === undefined) return { kind: 'apart', start, commands }
+  return negated ? asCondition(only) : only
+}
+
+function readCommand(parser: Parser): ShellCommand {
+  const { token } = parser
+  const compound = readCompound(parser)
+  if (compound === undefined) return readSimple(parser)
+  if (parser.problem === null && token.kind !== 'end') readRedirections(parser)
+  return compound
+}
+
+function readCompound(parser: Parser): ShellCommand | undefined {
+  const { start, text, kind } = parser.token
+  if (isOperator(parser, '(')) return { kind: 'apart', start, commands: readEnclosed(parser, ')') }
+  if (kind !== 'word') return undefined
+  if (text === '{') return { kind: 'group', start, commands: readEnclosed(parser, '}') }
+  if (text === 'if') return readIf(parser)
+  if (text === 'while' || text === 'until') return readLoop(parser, text)
+  if (text === 'for') return readFor(parser)
+  return text === 'case' ? readCase(parser) : undefined
+}
+
+function readEnclosed(parser: Parser, close: string): readonly ShellCommand[] {
+  advance(parser)
+  const commands = readBody(parser)
+  expect(parser, close)
+  return commands
+}
+
+function expect(parser: Parser, text: string): void {
+  if (parser.problem === null && parser.token.kind !== 'end' && parser.token.text === text) advance(parser)
+  else unexpected(parser)
+}
+
+function maybe(start: number, what: string, commands: readonly ShellCommand[], more = {}): ShellCommand {
+  return { kind: 'maybe', start, what, sets: [], words: [], commands, ...more }
+}
+
+function readIf(parser: Parser): ShellCommand {
+  const { start } = parser.token
+  const commands: ShellCommand[] = []
+  do {
+    advance(parser)
+    commands.push(...readBody(parser))
+    expect(parser, 'then')
+    commands.push(...readBody(parser))
+  } while (isWord(parser, 'elif') && parser.problem === null)
+  if (isWord(parser, 'else')) {
+    advance(parser)
+    commands.push(...readBody(parser))
+  }
+  expect(parser, 'fi')
+  return maybe(start, 'if', commands)
+}
+
+function readLoop(parser: Parser, what: string): ShellCommand {
+  const { start } = parser.token
+  advance(parser)
+  const condition = readBody(parser)
+  return maybe(start, what, [...condition, ...readDo(parser)])
+}
+
+function readDo(parser: Parser): readonly ShellCommand[] {
+  expect(parser, 'do')
+  const commands = readBody(parser)
+  expect(parser, 'done')
+  return commands
+}
+
+function readFor(parser: Parser): ShellCommand {
+  const { start } = parser.token
+  advance(parser)
+  const name = parser.token.text
+  if (!/^[A-Za-z_]\w*$/.test(name)) unexpected(parser)
+  advance(parser)
+  skipNewlines(parser)
+  const words = isWord(parser, 'in') ? readForWords(parser) : []
+  if (isOperator(parser, ';')) advance(parser)
+  skipNewlines(parser)
+  return maybe(start, 'for', readDo(parser), { sets: [name], words })
+}
+
+function readForWords(parser: Parser): readonly ShellWord[] {
+  const words: ShellWord[] = []
+  advance(parser)
+  while (parser.token.kind === 'word') {
+    words.push(parser.token.word)
+    advance(parser)
+  }
+  if (parser.token.kind !== 'newline' && !isOperator(parser, ';')) unexpected(parser)
+  return words
+}
+
+function readCase(parser: Parser): ShellCommand {
+  const { start } = parser.token
+  advance(parser)
+  const subject = parser.token
+  const words = subject.kind === 'word' ? [subject.word] : []
+  if (subject.kind !== 'word') unexpected(parser)
+  advance(parser)
+  skipNewlines(parser)
+  expect(parser, 'in')
+  const commands: ShellCommand[] = []
+  skipNewlines(parser)
+  while (!isWord(parser, 'esac') && parser.problem === null) commands.push(...readCaseItem(parser))
+  expect(parser, 'esac')
+  return maybe(start, 'case', commands, { words })
+}
+
+function readCaseItem(parser: Parser): readonly ShellCommand[] {
+  if (isOperator(parser, '(')) advance(parser)
+  do {
+    if (isOperator(parser, '|')) advance(parser)
+    if (parser.token.kind !== 'word') unexpected(parser)
+    advance(parser)
+  } while (isOperator(parser, '|') && parser.problem === null)
+  expect(parser, ')')
+  const commands = readList(parser)
+  if (isOperator(parser, ';;')) advance(parser)
+  else if (!isWord(parser, 'esac')) unexpected(parser)
+  skipNewlines(parser)
+  return commands
+}
+
+function readRedirections(parser: Parser): void {
+  while (parser.token.kind === 'operator' && redirections.has(parser.token.text)) readRedirection(parser)
+}
+
+function readRedirection(parser: Parser): void {
+  const operator = parser.token.text
+  advance(parser)
+  if (parser.token.kind !== 'word') return unexpected(parser)
+  if (operator.startsWith('<<')) {
+    const source = parser.text.slice(parser.token.word.start, parser.token.word.end)
+    parser.heredocs.push({ delimiter: source.replace(/['"\\]/g, ''), strip: operator === '<<-' })
+  }
+  advance(parser)
+}
+
+function readSimple(parser: Parser): ShellCommand {
+  const { start } = parser.token
+  const assignments: ShellAssignment[] = []
+  const words: ShellWord[] = []
+  for (;;) {
+    if (parser.token.kind === 'operator' && redirections.has(parser.token.text)) readRedirection(parser)
+    else if (parser.token.kind === 'word') {
+      const { word, text } = parser.token
+      const assignment = words.length === 0 ? findAssignment(word) : undefined
+      if (assignment === undefined) words.push(word)
+      else assignments.push(assignment)
+      advance(parser)
+      if (isOperator(parser, '(') && words.length === 1 && assignments.length === 0) return readFunction(parser, start, text)
+    } else break
+    if (parser.problem !== null) break
+  }
+  if (parser.token.start === start || isOperator(parser, '(')) unexpected(parser)
+  return { kind: 'simple', start, assignments, words }
+}
+
+function readFunction(parser: Parser, start: number, name: string): ShellCommand {
+  advance(parser)
+  expect(parser, ')')
+  if (!/^[A-Za-z_]\w*$/.test(name)) fail(parser, start, 'bad function name')
+  skipNewlines(parser)
+  if (++parser.depth > 100) fail(parser, start, 'nested too deep')
+  const body = readCommand(parser)
+  parser.depth--
+  return { kind: 'function', start, name, commands: [body] }
+}
+
+/** `NAME=word` where NAME and `=` are not quoted; the word is what follows. */
+export function findAssignment(word: ShellWord): ShellAssignment | undefined {
+  let name = ''
+  for (const [index, part] of word.parts.entries()) {
+    if (part.kind !== 'literal' && !(part.kind === 'escape' && part.value === '')) return undefined
+    const equals = part.value.indexOf('=')
+    if (equals === -1) {
+      name += part.value
+      continue
+    }
+    name += part.value.slice(0, equals)
+    if (!/^[A-Za-z_]\w*$/.test(name)) return undefined
+    return { name, start: word.start, word: restOfWord(word, index, part.start + equals + 1) }
+  }
+  return undefined
+}
+
+function restOfWord(word: ShellWord, index: number, start: number): ShellWord {
+  const [first, ...rest] = word.parts.slice(index)
+  if (first?.kind !== 'literal' || first.end === start) return { start, end: word.end, parts: rest }
+  return { start, end: word.end, parts: [{ ...first, start, value: first.value.slice(start - first.start) }, ...rest] }
+}
