@@ -12,7 +12,7 @@ import { startChild } from './start-child.ts'
 export async function findEndpoint(host: HostAddress): Promise<string> {
   const words = host.commonArgs ?? []
   const proxy = findProxyArgument(words) ?? (mayHaveProxy(words) ? await askForProxy(host) : undefined)
-  return proxy ?? host.address
+  return proxy ?? `${host.address}:${host.port ?? ''}`
 }
 
 /** `-J a`, `-Ja`, `-o ProxyJump=a`, `-oProxyJump=a`, and the same with ProxyCommand. */

@@ -84,8 +84,12 @@ const stopVerdicts: Readonly<Record<StopReason, (host: HostAddress) => Verdict>>
   'password-wrong': () => passwordWrong,
 }
 
+/** ssh ends with 255 as well when a signal ended the remote command, and then says nothing. */
+const lostConnection =
+  /Connection (?:to \S+ )?closed|Connection reset|Broken pipe|Timeout, server|Read from remote host|client_loop|packet_write_|mux_client|Corrupted MAC|disconnect/i
+
 function brokenOff(host: HostAddress, run: FailedRun): Verdict {
-  if (host.connection === 'ssh' && run.exit === 255) {
+  if (host.connection === 'ssh' && run.exit === 255 && lostConnection.test(run.stderr)) {
     return {
       code: 'CONNECTION_LOST',
       message: `the connection to ${formatTarget(host)} was lost on the way`,
