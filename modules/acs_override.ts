@@ -42,8 +42,8 @@ export const acsOverride = defineModule<Params>({
   description: `Saved: \`pcie_acs_override=\` on the kernel command line. Live: the groups of the running kernel, which change with the next boot.
 
 The option does not change the hardware. Devices that the kernel then shows in groups of their own can still reach each other
-by peer-to-peer DMA behind the IOMMU: a guest that controls one of them can read and write the memory of another, the host's
-included. It is a way to use a machine one trusts as a whole, and none to keep guests apart. So a task must accept it with a
+by peer-to-peer DMA behind the IOMMU: a guest that controls one of them can reach the registers and memory of the others, those of the host
+among them. It is a way to use a machine one trusts as a whole, and none to keep guests apart. So a task must accept it with a
 reason, which stays in the record and is shown in every plan.
 
 The option exists only in kernels with a patch that was never merged (Proxmox, zen, liquorix and others have it); others ignore

@@ -93,6 +93,7 @@ function claimAttribute(target: string, value: string): Claim {
 }
 
 function planBoot(params: Params, snapshot: Snapshot): Claim[] {
+  if (snapshot.cpufreq.length === 0) return []
   const asModule = snapshot.cpufreq.some((policy) => isModule(policy, snapshot))
   const argument = asModule ? [claimDefaultGovernor(params.governor)] : []
   const preference = isFixed(params.governor) ? undefined : params.energy_performance_preference

@@ -1,8 +1,7 @@
 import { error, warning } from '../../src/core/diagnostic.ts'
 import type { Diagnostic } from '../../src/core/diagnostic.ts'
 import type { TaskOptions } from '../../src/core/module.ts'
-import { isRepeatable } from '../../src/formats/edit-kernel-arguments.ts'
-import { foldArgumentName, isListArgument } from './kernel-arguments.ts'
+import { foldArgumentName } from './kernel-arguments.ts'
 import type { KernelArgument } from './kernel-arguments.ts'
 import { refuse } from './refuse.ts'
 
@@ -17,22 +16,17 @@ const rules: readonly Rule[] = [
   unsafeInterrupts,
 ]
 
-/** Everything that speaks against putting these arguments on the command line. */
+/**
+ * Everything that speaks against putting these arguments on the command line. Whether they contradict each other, or
+ * those of other tasks, is found when the claims of all tasks are merged.
+ */
 export function checkPresent(args: readonly KernelArgument[], options: TaskOptions): readonly Diagnostic[] {
-  const found = args.flatMap((argument) => rules.map((rule) => rule(argument, options)))
-  return [...found, ...findContradictions(args)].filter((diagnostic) => diagnostic !== undefined)
+  return args.flatMap((argument) => rules.map((rule) => rule(argument, options))).filter((found) => found !== undefined)
 }
 
 /** Everything that speaks against removing these arguments. */
-export function checkAbsent(
-  args: readonly KernelArgument[],
-  present: readonly KernelArgument[],
-): readonly Diagnostic[] {
-  const found = args.flatMap((argument) => [
-    ownedByHugepages(argument),
-    ownedByLoader(argument),
-    wantedToo(argument, present),
-  ])
+export function checkAbsent(args: readonly KernelArgument[]): readonly Diagnostic[] {
+  const found = args.flatMap((argument) => [ownedByHugepages(argument), ownedByLoader(argument)])
   return found.filter((diagnostic) => diagnostic !== undefined)
 }
 
@@ -86,39 +80,4 @@ function unsafeInterrupts({ name, value }: KernelArgument, options: TaskOptions)
   return refuse(options, 'UNSAFE_INTERRUPTS', `${name} lets a guest inject interrupts into the host`, {
     hint: 'turn interrupt remapping on in the firmware instead',
   })
-}
-
-function findContradictions(args: readonly KernelArgument[]): Diagnostic[] {
-  const seen = new Map<string, KernelArgument>()
-  const found: Diagnostic[] = []
-  for (const argument of args) {
-    const name = foldArgumentName(argument.name)
-    const first = seen.get(name)
-    const differs = first !== undefined && first.value !== argument.value
-    if (differs && !isRepeatable(argument.name) && !isListArgument(name)) found.push(contradiction(first, argument))
-    seen.set(name, first ?? argument)
-  }
-  return found
-}
-
-function contradiction(first: KernelArgument, second: KernelArgument): Diagnostic {
-  return error('ARGUMENT_TWICE', `${second.name} is asked for twice with different values`, {
-    hint: 'the last one would win: keep one of them',
-    evidence: [formatArgument(first), formatArgument(second)],
-  })
-}
-
-function wantedToo(argument: KernelArgument, present: readonly KernelArgument[]): Diagnostic | undefined {
-  const same = present.find((other) => {
-    if (foldArgumentName(other.name) !== foldArgumentName(argument.name)) return false
-    return argument.value === null || argument.value === other.value
-  })
-  if (!same) return undefined
-  return error('ARGUMENT_BOTH', `${formatArgument(argument)} is asked for and asked away in one task`, {
-    evidence: [`present: ${formatArgument(same)}`, `absent: ${formatArgument(argument)}`],
-  })
-}
-
-function formatArgument({ name, value }: KernelArgument): string {
-  return value === null ? name : `${name}=${value}`
 }

@@ -51,8 +51,6 @@ export const argumentRefusals: Readonly<Record<string, string>> = {
   ARGUMENT_SPLIT: 'The kernel would read one item as several arguments.',
   ARGUMENT_INVALID: 'An unclosed quote, a control character or a bare `--`.',
   ARGUMENT_EMPTY: 'The item is empty.',
-  ARGUMENT_TWICE: 'One task asks for two values of an argument that has only one.',
-  ARGUMENT_BOTH: 'One task asks for an argument and asks it away.',
   UNSAFE_INTERRUPTS: 'allow_unsafe_interrupts, unless the task accepts it.',
 }
 
@@ -67,6 +65,6 @@ export function planArguments(params: ArgumentParams, options: TaskOptions): Mod
       ...unwanted.flatMap((argument) => planRemoval(argument, params.entries)),
       ...wanted.flatMap((argument) => planArgument(argument, params.entries)),
     ],
-    diagnostics: [...problems, ...checkPresent(wanted, options), ...checkAbsent(unwanted, wanted)],
+    diagnostics: [...problems, ...checkPresent(wanted, options), ...checkAbsent(unwanted)],
   }
 }
