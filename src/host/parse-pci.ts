@@ -1,0 +1,96 @@
+import type { PciFunction } from '../core/snapshot.ts'
+import { grepLines, sectionLines, type ProbeOutput } from './probe-sections.ts'
+
+const address = '[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7]'
+const attributeFile = new RegExp(`^(${address})/(\\w+)(?=:)`)
+const linkLine = new RegExp(`^l.* (?:\\./)?(${address})(?:/(driver|iommu_group|physfn))? -> (.+)$`)
+
+/** PCI functions in order of their addresses; one whose vendor, device or class cannot be read is a problem. */
+export function parsePci(output: ProbeOutput): PciFunction[] {
+  const links = parseLinks(output)
+  const attributes = new Map<string, string>()
+  for (const section of ['pci', 'pci-aliases']) {
+    for (const { match, text } of grepLines(output, section, attributeFile)) {
+      attributes.set(`${match[1]}/${match[2]}`, text)
+    }
+  }
+  const functions: PciFunction[] = []
+  for (const [name, target] of links) {
+    if (name.includes('/')) continue
+    const parsed = parseFunction(name, target, attributes, links)
+    if (parsed) functions.push(parsed)
+    else output.problems.push(`PCI function ${name} has no class, vendor or device that can be read`)
+  }
+  return functions.sort(byAddress)
+}
+
+function parseLinks(output: ProbeOutput): Map<string, string> {
+  const links = new Map<string, string>()
+  for (const line of sectionLines(output, 'pci-links')) {
+    const match = linkLine.exec(line)
+    if (match) links.set(match[2] === undefined ? (match[1] ?? '') : `${match[1]}/${match[2]}`, match[3] ?? '')
+  }
+  return links
+}
+
+function parseFunction(
+  name: string,
+  target: string,
+  attributes: ReadonlyMap<string, string>,
+  links: ReadonlyMap<string, string>,
+): PciFunction | undefined {
+  const read = (attribute: string): string | null => attributes.get(`${name}/${attribute}`) ?? null
+  const [kind, vendor, device] = [readHex(read('class'), 6), readHex(read('vendor'), 4), readHex(read('device'), 4)]
+  if (kind === null || vendor === null || device === null) return undefined
+  return {
+    address: name,
+    class: kind,
+    vendor,
+    device,
+    subsystemVendor: readHex(read('subsystem_vendor'), 4),
+    subsystemDevice: readHex(read('subsystem_device'), 4),
+    modalias: read('modalias'),
+    driver: lastName(links.get(`${name}/driver`)),
+    parent: findParent(target),
+    iommuGroup: readNumber(lastName(links.get(`${name}/iommu_group`))),
+    numaNode: readNumber(read('numa_node')),
+    bootVga: read('boot_vga') === null ? null : read('boot_vga') === '1',
+    driverOverride: readOverride(read('driver_override')),
+    resetMethods: read('reset_method')?.split(' ').filter(Boolean) ?? null,
+    physicalFunction: lastName(links.get(`${name}/physfn`)),
+    sriov: readSriov(readNumber(read('sriov_totalvfs')), readNumber(read('sriov_numvfs'))),
+  }
+}
+
+/** The directory above in sysfs is the bridge; a host bridge (`pci0000:00`) is no function. */
+function findParent(target: string): string | null {
+  const above = target.split('/').at(-2) ?? ''
+  return new RegExp(`^${address}$`).test(above) ? above : null
+}
+
+function readHex(text: string | null, digits: number): string | null {
+  const hex = /^0x([0-9a-f]+)$/i.exec(text ?? '')?.[1]
+  return hex === undefined || hex.length > digits ? null : hex.toLowerCase().padStart(digits, '0')
+}
+
+/** sysfs writes -1 for what is not known. */
+function readNumber(text: string | null): number | null {
+  return text !== null && /^\d{1,9}$/.test(text) ? Number(text) : null
+}
+
+function readOverride(text: string | null): string | null {
+  return text === null || text === '' || text === '(null)' ? null : text
+}
+
+function readSriov(total: number | null, enabled: number | null): PciFunction['sriov'] {
+  return total === null ? null : { total, enabled: enabled ?? 0 }
+}
+
+function lastName(path: string | undefined): string | null {
+  return path?.split('/').at(-1) ?? null
+}
+
+function byAddress(a: PciFunction, b: PciFunction): number {
+  const [first, second] = [a.address.padStart(16, '0'), b.address.padStart(16, '0')]
+  return first < second ? -1 : first > second ? 1 : 0
+}
