@@ -23,19 +23,24 @@ const controller = new AbortController()
 let exitCode: number = exitCodes.ok
 
 const program = new Command('passway')
-  .description('Prepares Linux hosts to hand PCI devices to virtual machines.\nShows every change and the boot it leads to, applies it as one transaction, and always gets the host back.')
+  .description(
+    'Prepares Linux hosts to hand PCI devices to virtual machines.\nShows every change and the boot it leads to, applies it as one transaction, and always gets the host back.',
+  )
   .version(tool, '-V, --version', 'print the version')
   .helpOption('-h, --help', 'show this help')
   .helpCommand('help [command]', 'show the help of a command')
   .exitOverride()
   .showSuggestionAfterError()
-  .addHelpText('after', `
+  .addHelpText(
+    'after',
+    `
 Exit codes: 0 done · 1 failed or refused · 2 changes wanted (plan --detailed-exitcode) · 4 a host was not reached
             64 wrong usage, or a question without a terminal · 70 a bug of passway · 130 interrupted
 
 First steps:
   passway demo                                   the whole path on an embedded host; touches nothing of yours
-  passway plan playbooks/demo/playbook.yaml -i root@host,`)
+  passway plan playbooks/demo/playbook.yaml -i root@host,`,
+  )
 
 function addCommand(name: keyof typeof commands, summary: string, example: string): Command {
   const command = program
@@ -44,7 +49,10 @@ function addCommand(name: keyof typeof commands, summary: string, example: strin
     .helpOption('-h, --help', 'show this help')
     .addHelpText('after', `\nExample:\n  ${example}`)
   command.action(async (...received: unknown[]) => {
-    const args = received.slice(0, -2).flat().filter((value): value is string => typeof value === 'string')
+    const args = received
+      .slice(0, -2)
+      .flat()
+      .filter((value): value is string => typeof value === 'string')
     const options = command.opts<CommandOptions>()
     const run = await commands[name]()
     exitCode = await run(makeContext(options), args)
@@ -57,7 +65,11 @@ function makeContext(options: CommandOptions): RunContext {
   return {
     options,
     cwd: process.cwd(),
-    paint: choosePaint({ isTerminal: isTerminal && options.json !== true, noColor: options.color === false, environment: process.env }),
+    paint: choosePaint({
+      isTerminal: isTerminal && options.json !== true,
+      noColor: options.color === false,
+      environment: process.env,
+    }),
     width: Math.max(60, process.stdout.columns ?? 100),
     isTerminal,
     isInteractive: isTerminal && process.stdin.isTTY === true,
@@ -79,7 +91,8 @@ function parseCount(value: string): number {
 }
 
 function parseShare(value: string): string {
-  if (!/^[1-9]\d*%?$/.test(value)) throw new InvalidArgumentError('a number of hosts or a percentage is wanted (2, 25%)')
+  if (!/^[1-9]\d*%?$/.test(value))
+    throw new InvalidArgumentError('a number of hosts or a percentage is wanted (2, 25%)')
   return value
 }
 
@@ -98,7 +111,11 @@ function addOutput(command: Command): Command {
 
 function addHosts(command: Command): Command {
   return addOutput(command)
-    .option('-i, --inventory <path|hosts>', 'inventory file or directory, or hosts with a comma: root@pve1, (repeatable; default ./inventory.yaml, ./inventory/)', collect)
+    .option(
+      '-i, --inventory <path|hosts>',
+      'inventory file or directory, or hosts with a comma: root@pve1, (repeatable; default ./inventory.yaml, ./inventory/)',
+      collect,
+    )
     .option('-l, --limit <pattern>', 'only these hosts')
     .option('-e, --extra-vars <vars>', 'name=value, JSON or YAML, or @file (repeatable)', collect)
     .option('-b, --become', 'become root with sudo')
@@ -115,21 +132,43 @@ function addReboot(command: Command): Command {
     .option('--keep-going', 'go on with the next hosts when one fails')
 }
 
-addHosts(addCommand('plan', 'Shows what would change on each host, and its next boot. Writes nothing.', 'passway plan playbooks/gpu.yaml -i root@pve1,'))
+addHosts(
+  addCommand(
+    'plan',
+    'Shows what would change on each host, and its next boot. Writes nothing.',
+    'passway plan playbooks/gpu.yaml -i root@pve1,',
+  ),
+)
   .argument('<playbook...>', 'playbooks')
   .option('--out <file>', 'save the plan, to apply exactly this later')
   .option('--detailed-exitcode', 'exit 2 when changes are wanted')
   .option('--images', 'list the initramfs images on the host (slower)')
   .option('--prune', 'remove what no task asks for any more')
 
-addReboot(addHosts(addCommand('apply', 'Plans, shows, asks, applies; a saved plan is applied exactly or refused as stale.', 'passway apply playbooks/gpu.yaml -i root@pve1, --reboot')))
+addReboot(
+  addHosts(
+    addCommand(
+      'apply',
+      'Plans, shows, asks, applies; a saved plan is applied exactly or refused as stale.',
+      'passway apply playbooks/gpu.yaml -i root@pve1, --reboot',
+    ),
+  ),
+)
   .argument('<playbook...>', 'playbooks, or one saved plan')
   .option('--yes', 'do not ask')
   .option('--reboot', 'reboot where needed, and compare the boot with the prediction')
   .option('--no-trial', 'write at once instead of trying one boot first (implied in this version)')
   .option('--prune', 'remove what no task asks for any more')
 
-addReboot(addHosts(addCommand('rollback', 'Shows the way back, asks, and reverts the newest record, or the named one.', 'passway rollback -i root@pve1,')))
+addReboot(
+  addHosts(
+    addCommand(
+      'rollback',
+      'Shows the way back, asks, and reverts the newest record, or the named one.',
+      'passway rollback -i root@pve1,',
+    ),
+  ),
+)
   .argument('[record]', 'a record, as `passway records` lists them')
   .option('--yes', 'do not ask')
   .option('--reboot', 'reboot where needed')
@@ -138,16 +177,27 @@ addReboot(addHosts(addCommand('rollback', 'Shows the way back, asks, and reverts
 
 addHosts(addCommand('records', 'What was applied when, by whom, and its state.', 'passway records -i root@pve1,'))
 
-addReboot(addHosts(addCommand('reboot', 'Reboots one host after the other and compares each boot with its prediction.', 'passway reboot -i root@pve1,')))
+addReboot(
+  addHosts(
+    addCommand(
+      'reboot',
+      'Reboots one host after the other and compares each boot with its prediction.',
+      'passway reboot -i root@pve1,',
+    ),
+  ),
+)
 
-addHosts(addCommand('lint', 'Checks playbooks and inventory without a host.', 'passway lint playbooks/gpu.yaml')).argument('<playbook...>', 'playbooks')
+addHosts(
+  addCommand('lint', 'Checks playbooks and inventory without a host.', 'passway lint playbooks/gpu.yaml'),
+).argument('<playbook...>', 'playbooks')
 
 addOutput(addCommand('modules', 'The reference of the modules that tasks use.', 'passway modules vfio_ids'))
   .argument('[name]', 'one module')
   .option('--schema', 'the JSON Schema of playbooks, for editors')
 
-addOutput(addCommand('demo', 'The whole path on an embedded host: no root, no network, no ssh.', 'passway demo --keep ./try'))
-  .option('--keep <dir>', 'only unpack it there, to play with')
+addOutput(
+  addCommand('demo', 'The whole path on an embedded host: no root, no network, no ssh.', 'passway demo --keep ./try'),
+).option('--keep <dir>', 'only unpack it there, to play with')
 
 process.once('SIGINT', () => {
   controller.abort()

@@ -34,7 +34,11 @@ function compareDrivers(predicted: NextBoot, snapshot: Snapshot): BootRow[] {
     .filter(([, driver]) => driver.certain)
     .map(([address, driver]) => {
       const seen = functions.get(address)
-      return row(`driver of ${address}`, driver.next ?? 'none', seen === undefined ? 'no such function' : (seen.driver ?? 'none'))
+      return row(
+        `driver of ${address}`,
+        driver.next ?? 'none',
+        seen === undefined ? 'no such function' : (seen.driver ?? 'none'),
+      )
     })
 }
 
@@ -43,7 +47,11 @@ function compareModules(predicted: NextBoot, snapshot: Snapshot): BootRow[] {
   const names = [...new Set([...predicted.modules.image, ...predicted.modules.boot])]
   return names.map((name) => {
     const folded = name.replaceAll('-', '_')
-    const seen = snapshot.loadedModules.has(folded) ? 'loaded' : kernel?.modules.get(folded) === 'builtin' ? 'built in' : 'not loaded'
+    const seen = snapshot.loadedModules.has(folded)
+      ? 'loaded'
+      : kernel?.modules.get(folded) === 'builtin'
+        ? 'built in'
+        : 'not loaded'
     return { what: `module ${name}`, predicted: 'loaded', seen, ok: seen !== 'not loaded' }
   })
 }

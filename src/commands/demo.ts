@@ -59,11 +59,15 @@ async function playSteps(context: RunContext, directory: string): Promise<number
   const playbook = join(directory, 'playbook.yaml')
   for (const [index, step] of (await listSteps(playbook)).entries()) {
     const heading = `${index + 1}. ${step.says}`
-    context.write(`${index === 0 ? '' : '\n\n'}${context.paint.strong(heading)}\n${context.paint.note(`$ ${step.command}`)}\n\n`)
+    context.write(
+      `${index === 0 ? '' : '\n\n'}${context.paint.strong(heading)}\n${context.paint.note(`$ ${step.command}`)}\n\n`,
+    )
     const code = await step.run(inDemo)
     if (code !== exitCodes.ok) return code
   }
-  context.write(`\n${context.paint.strong('That was all of it.')} To play with the same host: passway demo --keep ./try\n`)
+  context.write(
+    `\n${context.paint.strong('That was all of it.')} To play with the same host: passway demo --keep ./try\n`,
+  )
   return exitCodes.ok
 }
 

@@ -10,7 +10,10 @@ export type Progress = {
 const eraseLine = '\r\u001b[2K'
 
 /** On a terminal a status line at the bottom; elsewhere only the lines that stay. */
-export function startProgress(write: (text: string) => void, options: { isTerminal: boolean; width: number }): Progress {
+export function startProgress(
+  write: (text: string) => void,
+  options: { isTerminal: boolean; width: number },
+): Progress {
   let status = ''
   const draw = (text: string): void => {
     if (options.isTerminal) write(`${eraseLine}${text}`)
