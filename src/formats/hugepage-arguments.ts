@@ -38,7 +38,14 @@ type State = {
 export function parseHugepages(args: readonly KernelArgument[], machineDefaultKb = 2048): HugepageArguments {
   const named = args.findLast((argument) => isSameName(argument.name, 'default_hugepagesz'))
   const defaultKb = parseSizeKb(named?.value ?? null) ?? machineDefaultKb
-  const state: State = { defaultSizeKb: null, current: defaultKb, seen: new Set(), counted: null, pools: [], ignored: [] }
+  const state: State = {
+    defaultSizeKb: null,
+    current: defaultKb,
+    seen: new Set(),
+    counted: null,
+    pools: [],
+    ignored: [],
+  }
   for (const argument of args) applyArgument(state, argument, defaultKb)
   return { defaultSizeKb: state.defaultSizeKb, pools: state.pools, ignored: state.ignored }
 }

@@ -9,11 +9,28 @@ export type ShellAssignment = { readonly name: string; readonly start: number; r
  * shell of their own and change nothing here.
  */
 export type ShellCommand =
-  | { readonly kind: 'simple'; readonly start: number; readonly assignments: readonly ShellAssignment[]; readonly words: readonly ShellWord[] }
+  | {
+      readonly kind: 'simple'
+      readonly start: number
+      readonly assignments: readonly ShellAssignment[]
+      readonly words: readonly ShellWord[]
+    }
   | { readonly kind: 'group'; readonly start: number; readonly commands: readonly ShellCommand[] }
   | { readonly kind: 'apart'; readonly start: number; readonly commands: readonly ShellCommand[] }
-  | { readonly kind: 'maybe'; readonly start: number; readonly what: string; readonly sets: readonly string[]; readonly words: readonly ShellWord[]; readonly commands: readonly ShellCommand[] }
-  | { readonly kind: 'function'; readonly start: number; readonly name: string; readonly commands: readonly ShellCommand[] }
+  | {
+      readonly kind: 'maybe'
+      readonly start: number
+      readonly what: string
+      readonly sets: readonly string[]
+      readonly words: readonly ShellWord[]
+      readonly commands: readonly ShellCommand[]
+    }
+  | {
+      readonly kind: 'function'
+      readonly start: number
+      readonly name: string
+      readonly commands: readonly ShellCommand[]
+    }
 
 export type ShellSyntax = {
   readonly commands: readonly ShellCommand[]
@@ -364,7 +381,8 @@ function readSimple(parser: Parser): ShellCommand {
       if (assignment === undefined) words.push(word)
       else assignments.push(assignment)
       advance(parser)
-      if (isOperator(parser, '(') && words.length === 1 && assignments.length === 0) return readFunction(parser, start, text)
+      if (isOperator(parser, '(') && words.length === 1 && assignments.length === 0)
+        return readFunction(parser, start, text)
     } else break
     if (parser.problem !== null) break
   }

@@ -211,7 +211,8 @@ function findDeletes(
 /** Blanks next to a token that stand in the same piece of source; others are left where they are. */
 function findBlanks(bytes: readonly ShellByte[], from: number, step: 1 | -1): readonly number[] {
   const found: number[] = []
-  for (let at = from + step; isKernelBlank(bytes[at]?.byte ?? 'x') && adjoins(bytes, at, at - step); at += step) found.push(at)
+  for (let at = from + step; isKernelBlank(bytes[at]?.byte ?? 'x') && adjoins(bytes, at, at - step); at += step)
+    found.push(at)
   return found
 }
 

@@ -164,7 +164,8 @@ function evaluateSimple(state: State, command: Extract<ShellCommand, { kind: 'si
     return
   }
   const name = findStaticText(first.parts)
-  if (name === undefined) return void setAllUnknown(state, first.start, 'the name of a command is known only at run time')
+  if (name === undefined)
+    return void setAllUnknown(state, first.start, 'the name of a command is known only at run time')
   run(state, { name, start: command.start, words: rest, assignments: command.assignments }, doubt)
 }
 
@@ -181,7 +182,8 @@ function run(state: State, call: Call, doubt: Doubt): void {
   const builtin = findBuiltin(call.name)
   if (builtin === undefined || (builtin.effect === 'bash' && doubt === null)) return runProgram(state, call, doubt)
   if (builtin.special) {
-    for (const assignment of call.assignments) setUnknown(state, assignment.name, call.start, `it stands before ${call.name}`)
+    for (const assignment of call.assignments)
+      setUnknown(state, assignment.name, call.start, `it stands before ${call.name}`)
   }
   if (builtin.effect === 'declares') return declare(state, call, doubt)
   if (builtin.effect === 'unsets') return unset(state, call, doubt)
@@ -241,7 +243,8 @@ function setNamed(state: State, call: Call): void {
   for (const word of call.words) {
     const name = findStaticText(word.parts)
     if (name === undefined) setAllUnknown(state, call.start, `${call.name} sets a name known only at run time`)
-    else if (/^[A-Za-z_]/.test(name)) setUnknown(state, name.replace(/=.*/s, ''), call.start, `it is set by ${call.name}`)
+    else if (/^[A-Za-z_]/.test(name))
+      setUnknown(state, name.replace(/=.*/s, ''), call.start, `it is set by ${call.name}`)
   }
 }
 
@@ -254,11 +257,22 @@ function assign(state: State, assignment: ShellAssignment, doubt: Doubt): void {
   expand(state, assignment.word.parts, name, expansion)
   if (expansion.unknown !== null) {
     state.variables.set(name, expansion.unknown)
-    state.problems.push({ kind: 'unknown', path: expansion.unknown.path, line: expansion.unknown.line, why: expansion.unknown.why, variable: name })
+    state.problems.push({
+      kind: 'unknown',
+      path: expansion.unknown.path,
+      line: expansion.unknown.line,
+      why: expansion.unknown.why,
+      variable: name,
+    })
     return
   }
   const assignedAt = [...expansion.from, here].filter(isFirstPosition)
-  state.variables.set(name, { state: 'known', bytes: expansion.bytes, assignedAt, last: { file: state.file, assignment } })
+  state.variables.set(name, {
+    state: 'known',
+    bytes: expansion.bytes,
+    assignedAt,
+    last: { file: state.file, assignment },
+  })
 }
 
 function isFirstPosition(position: ShellPosition, index: number, all: readonly ShellPosition[]): boolean {
@@ -293,7 +307,12 @@ function placeOf(state: State, part: ShellPart & { context: ShellContext }, owne
 }
 
 /** An unquoted `~` at the start or behind a colon stands for a home directory. */
-function expandLiteral(state: State, part: Extract<ShellPart, { kind: 'literal' }>, owner: string, into: Expansion): void {
+function expandLiteral(
+  state: State,
+  part: Extract<ShellPart, { kind: 'literal' }>,
+  owner: string,
+  into: Expansion,
+): void {
   const place = placeOf(state, part, owner)
   for (let index = 0; index < part.value.length; index++) {
     const byte = part.value.charAt(index)
@@ -307,7 +326,12 @@ function expandLiteral(state: State, part: Extract<ShellPart, { kind: 'literal' 
   }
 }
 
-function expandVariable(state: State, part: Extract<ShellPart, { kind: 'variable' }>, owner: string, into: Expansion): void {
+function expandVariable(
+  state: State,
+  part: Extract<ShellPart, { kind: 'variable' }>,
+  owner: string,
+  into: Expansion,
+): void {
   into.tilde = false
   const variable = lookUp(state, part.name)
   if (variable.state === 'unknown') {

@@ -34,7 +34,11 @@ function encodeBest(spellings: readonly Bytes[], context: ShellContext): Bytes {
 }
 
 /** The edit as changes of the source. Adjoining deletions of one piece are left as they are: splices may touch. */
-export function spliceValue(files: readonly ShellFile[], variable: KnownVariable, edit: ValueEdit): readonly FileSplice[] {
+export function spliceValue(
+  files: readonly ShellFile[],
+  variable: KnownVariable,
+  edit: ValueEdit,
+): readonly FileSplice[] {
   const splices: FileSplice[] = []
   const { bytes } = variable
   for (const insert of edit.inserts) {

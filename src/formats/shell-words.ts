@@ -10,11 +10,36 @@ export type ShellContext = 'none' | 'double' | 'single'
  * `assigns` names the variables it may set on the way.
  */
 export type ShellPart =
-  | { readonly kind: 'literal'; readonly start: number; readonly end: number; readonly context: ShellContext; readonly value: Bytes }
-  | { readonly kind: 'escape'; readonly start: number; readonly end: number; readonly context: ShellContext; readonly value: Bytes }
+  | {
+      readonly kind: 'literal'
+      readonly start: number
+      readonly end: number
+      readonly context: ShellContext
+      readonly value: Bytes
+    }
+  | {
+      readonly kind: 'escape'
+      readonly start: number
+      readonly end: number
+      readonly context: ShellContext
+      readonly value: Bytes
+    }
   | { readonly kind: 'quoted'; readonly start: number; readonly end: number; readonly parts: readonly ShellPart[] }
-  | { readonly kind: 'variable'; readonly start: number; readonly end: number; readonly name: string; readonly operator: string; readonly word: readonly ShellPart[] }
-  | { readonly kind: 'opaque'; readonly start: number; readonly end: number; readonly why: string; readonly assigns: readonly string[] }
+  | {
+      readonly kind: 'variable'
+      readonly start: number
+      readonly end: number
+      readonly name: string
+      readonly operator: string
+      readonly word: readonly ShellPart[]
+    }
+  | {
+      readonly kind: 'opaque'
+      readonly start: number
+      readonly end: number
+      readonly why: string
+      readonly assigns: readonly string[]
+    }
 
 export type ShellWord = { readonly start: number; readonly end: number; readonly parts: readonly ShellPart[] }
 
@@ -39,7 +64,12 @@ export function skipContinuation(cursor: ShellCursor): void {
 }
 
 const wordEnd = /[ \t\n;&|<>()]/
-const plainRun = { none: /[^\\'"$` \t\n;&|<>()]*/y, double: /[^\\"$`]*/y, brace: /[^\\'"$`}]*/y, doubleBrace: /[^\\"'$`}]*/y }
+const plainRun = {
+  none: /[^\\'"$` \t\n;&|<>()]*/y,
+  double: /[^\\"$`]*/y,
+  brace: /[^\\'"$`}]*/y,
+  doubleBrace: /[^\\"'$`}]*/y,
+}
 
 /** Where a word ends: at blanks and operators, at the closing quote, or at the brace of `${NAME-word}`. */
 type WordEnd = keyof typeof plainRun
