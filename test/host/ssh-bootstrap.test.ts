@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type { ExecutionContext } from 'ava'
 import { bootLine, formatSpool } from '../../src/host/bootstrap.ts'
 import { createOutputFrame } from '../../src/host/output-frame.ts'
