@@ -1,5 +1,6 @@
 import { findContent } from '../../src/core/snapshot.ts'
 import type { Snapshot } from '../../src/core/snapshot.ts'
+import { parseEnvironmentFile } from '../../src/formats/environment-file.ts'
 
 /** The unit by precedence (systemd.unit(5)); each names the environment file of its distribution. */
 const unitFiles = [
@@ -29,12 +30,10 @@ export function findEnvironmentFile(snapshot: Snapshot): string {
 
 type Variable = { readonly path: string; readonly line: number; readonly value: string }
 
-/** A variable of that file and its value without quotes; a comment sets nothing (systemd.exec(5), EnvironmentFile=). */
+/** The assignment that counts, which is the last one. */
 export function findVariable(snapshot: Snapshot, name: string): Variable | undefined {
   const path = findEnvironmentFile(snapshot)
-  const lines = (findContent(snapshot, path) ?? '').split('\n')
-  const index = lines.findLastIndex((line) => line.trimStart().startsWith(`${name}=`))
-  if (index === -1) return undefined
-  const value = (lines[index] ?? '').trim().slice(name.length + 1)
-  return { path, line: index + 1, value: value.replace(/^(["'])(.*)\1$/, '$2') }
+  const { entries } = parseEnvironmentFile(findContent(snapshot, path) ?? '')
+  const entry = entries.findLast((found) => found.name === name)
+  return entry && { path, line: entry.line, value: entry.value }
 }
