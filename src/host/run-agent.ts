@@ -1,0 +1,139 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { regenerations, type Regeneration } from '../core/change.ts'
+import { error, type Diagnostic, type Severity } from '../core/diagnostic.ts'
+import type { HostAddress } from '../core/host-address.ts'
+import { formatCall, type AgentCall } from './bundle.ts'
+import { decodeText } from './fields.ts'
+import { readAgentProgram } from './programs.ts'
+import { runProgram, type ProgramEnd } from './run-program.ts'
+
+/** How a run of the agent ended; `lost`: it went on without us, or never began, and nobody could be asked. */
+export type AgentOutcome = 'committed' | 'reverted' | 'refused' | 'failed' | 'done' | 'lost'
+
+/** Something the agent said on the way: `step N TOTAL KIND TARGET`, `regenerate NAME`, `building RELEASE`, … */
+export type AgentEvent = { readonly name: string; readonly fields: readonly string[] }
+
+export type AgentRun = {
+  readonly outcome: AgentOutcome
+  readonly diagnostics: readonly Diagnostic[]
+  readonly events: readonly AgentEvent[]
+  readonly regenerated: readonly Regeneration[]
+  /** What could not be done in a tree: regenerations, `kernel-module NAME`. */
+  readonly leftToDo: readonly string[]
+  /** All that was printed. */
+  readonly output: Buffer
+  /** False where the host could not be reached. */
+  readonly reached: boolean
+}
+
+export type AgentOptions = {
+  readonly signal?: AbortSignal | undefined
+  /** Shares one connection between the runs on a host. */
+  readonly master?: boolean | undefined
+  readonly onEvent?: (event: AgentEvent) => void
+  /** Record to watch when the connection is cut; without it a cut run is `lost`. */
+  readonly watch?: Pick<AgentCall, 'root' | 'id' | 'controller'>
+  /** Pauses before each new connection. */
+  readonly watchPausesMs?: readonly number[]
+}
+
+/** Whoever watches is let in again within this time; after it the record says how it ended. */
+const watchPausesMs = [1000, 5000, 10_000, 20_000, 40_000, 60_000, 60_000, 60_000]
+
+/** Runs the agent with one call's data, and stays with it over cut connections. */
+export async function runAgent(host: HostAddress, data: string, options: AgentOptions): Promise<AgentRun> {
+  const told: AgentEvent[] = []
+  let end = await attach(host, data, told, options)
+  for (const milliseconds of options.watchPausesMs ?? watchPausesMs) {
+    if (isEnded(told) || !options.watch || !isWorthWatching(end) || options.signal?.aborted) break
+    await pause(milliseconds, undefined, { signal: options.signal }).catch(() => {})
+    end = await attach(host, formatCall({ verb: 'watch', ...options.watch }), told, options)
+  }
+  return formatRun(end, told)
+}
+
+/** One connection. A watch tells everything from the start; what was heard before is not told twice. */
+async function attach(host: HostAddress, data: string, told: AgentEvent[], options: AgentOptions): Promise<ProgramEnd> {
+  let heard = 0
+  return runProgram(host, {
+    program: readAgentProgram(),
+    data,
+    ...(options.signal && { signal: options.signal }),
+    ...(options.master === true && { master: true }),
+    onLine(line) {
+      const event = parseEvent(line)
+      if (!event) return
+      heard += 1
+      if (heard <= told.length) return
+      told.push(event)
+      options.onEvent?.(event)
+    },
+  })
+}
+
+function isWorthWatching(end: ProgramEnd): boolean {
+  return !end.ok && end.diagnostic.code !== 'CANCELLED'
+}
+
+function isEnded(events: readonly AgentEvent[]): boolean {
+  return events.some((event) => event.name === 'end')
+}
+
+export function parseEvent(line: string): AgentEvent | undefined {
+  const [mark, name, ...fields] = line.split('\t')
+  if (mark !== 'event' || name === undefined) return undefined
+  return { name, fields: fields.map(decodeText) }
+}
+
+function formatRun(end: ProgramEnd, events: readonly AgentEvent[]): AgentRun {
+  const ended = events.findLast((event) => event.name === 'end')
+  const diagnostics = events.flatMap((event) => toDiagnostic(event))
+  const named = (name: string) => events.filter((event) => event.name === name).map((event) => event.fields[0] ?? '')
+  return {
+    outcome: (ended?.fields[0] ?? 'lost') as AgentOutcome,
+    diagnostics: ended ? diagnostics : [...diagnostics, notHeard(end)],
+    events,
+    regenerated: regenerations.filter((name) => named('regenerated').includes(name)),
+    leftToDo: [...new Set(named('left-to-do'))],
+    output: end.ok ? end.output : Buffer.alloc(0),
+    reached: end.ok || end.reached || events.length > 0,
+  }
+}
+
+function notHeard(end: ProgramEnd): Diagnostic {
+  if (!end.ok) return end.diagnostic
+  return error('AGENT_SILENT', `the agent ended with status ${end.status} and did not say how`, {
+    hint: 'look at the records of the host: passway records',
+    evidence: end.stderr.split('\n').filter((line) => line !== ''),
+  })
+}
+
+const hints: Readonly<Record<string, string>> = {
+  STALE: 'plan again: the host has changed since',
+  LOCKED: 'wait until it is done, then run the command again',
+  CHANGED_SINCE: 'look at it, then --force puts the file of before in its place',
+  NEWER_RECORDS: 'roll those back first, or take them along with --through',
+  PACKAGES_BUSY: 'wait until the package manager is done, then run the command again',
+  SPACE_SHORT: 'make room, for example by removing kernels that are not used any more',
+  UPDATE_INITRAMFS_OFF: 'set update_initramfs=yes there, then plan again',
+  AGENT_GONE: 'run the command again: what is open is finished or reverted first',
+  REVERT_FAILED: 'run passway rollback again when the cause is mended',
+  GUESTS_RUNNING: 'shut them down first',
+}
+
+function toDiagnostic(event: AgentEvent): Diagnostic[] {
+  if (event.name === 'note') return [{ severity: 'note', code: 'AGENT_NOTE', message: event.fields[0] ?? '' }]
+  if (event.name !== 'problem') return []
+  const [severity, code = '', message = '', ...evidence] = event.fields
+  const hint = hints[code]
+  const lines = evidence.flatMap((text) => text.split('\n')).filter((line) => line !== '')
+  return [
+    {
+      severity: severity as Severity,
+      code,
+      message,
+      ...(hint !== undefined && { hint }),
+      ...(lines.length > 0 && { evidence: lines }),
+    },
+  ]
+}
