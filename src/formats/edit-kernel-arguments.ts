@@ -1,6 +1,6 @@
 import type { Bytes } from '../core/bytes.ts'
-import { isSameName, parseKernelCommandLine } from './kernel-command-line.ts'
-import type { KernelArgument } from './kernel-command-line.ts'
+import { isSameName, parseKernelCommandLine } from './kernel-arguments.ts'
+import type { KernelArgument } from './kernel-arguments.ts'
 
 /** Arguments that may stand several times, each with a meaning of its own (kernel-parameters.txt, dracut.cmdline(7)). */
 const repeatableNames = ['console', 'earlycon', 'earlyprintk', 'hugepages', 'hugepagesz', 'memmap', 'memmap_exactmap']

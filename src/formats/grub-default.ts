@@ -1,5 +1,5 @@
 import type { Bytes } from '../core/bytes.ts'
-import type { GrubCfg, GrubEntry } from './grub-cfg.ts'
+import type { GrubCfg, GrubEntry } from './grub-menu.ts'
 import type { Grubenv } from './grubenv.ts'
 import { readGrubToken } from './grub-words.ts'
 

@@ -1,7 +1,7 @@
 import type { Bytes } from '../core/bytes.ts'
 import { readGrubToken } from './grub-words.ts'
 import type { GrubToken } from './grub-words.ts'
-import { parseKernelCommandLine } from './kernel-command-line.ts'
+import { parseKernelCommandLine } from './kernel-arguments.ts'
 
 /** One word of a `linux` line: `argument` is what the kernel gets for it, null where only GRUB knows (`why`). */
 export type GrubArgument = {

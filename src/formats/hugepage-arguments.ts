@@ -1,6 +1,6 @@
 import type { Bytes } from '../core/bytes.ts'
-import { isSameName } from './kernel-command-line.ts'
-import type { KernelArgument } from './kernel-command-line.ts'
+import { isSameName } from './kernel-arguments.ts'
+import type { KernelArgument } from './kernel-arguments.ts'
 
 /** Pages of one size asked for at boot: `total`, and per node where the node form (`0:8,1:8`) was used. */
 export type HugepagePoolRequest = {

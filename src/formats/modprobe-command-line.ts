@@ -1,5 +1,5 @@
 import type { Bytes } from '../core/bytes.ts'
-import { foldModuleName } from './modprobe.ts'
+import { foldModuleName } from './modprobe-file.ts'
 
 /** `module` of a blacklist is not folded, and kmod compares it exactly with the folded name: `snd-hda-intel` has no effect. */
 export type CommandLineModprobe =

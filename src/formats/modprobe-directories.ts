@@ -1,7 +1,7 @@
 import type { Bytes } from '../core/bytes.ts'
-import { parseKernelCommandLine } from './kernel-command-line.ts'
-import { foldModuleName, parseModprobe } from './modprobe.ts'
-import type { ModprobeLine } from './modprobe.ts'
+import { parseKernelCommandLine } from './kernel-arguments.ts'
+import { foldModuleName, parseModprobe } from './modprobe-file.ts'
+import type { ModprobeLine } from './modprobe-file.ts'
 
 /** In order of precedence (kmod 34; modprobe.d(5)). */
 export const modprobeDirectories = [

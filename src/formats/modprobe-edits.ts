@@ -1,7 +1,7 @@
 import type { Bytes } from '../core/bytes.ts'
 import { appendLines } from './lines.ts'
-import { parseModprobe } from './modprobe.ts'
-import type { ModprobeDocument, ModprobeLine } from './modprobe.ts'
+import { parseModprobe } from './modprobe-file.ts'
+import type { ModprobeDocument, ModprobeLine } from './modprobe-file.ts'
 
 type Predicate = (line: ModprobeLine) => boolean
 

@@ -1,6 +1,6 @@
 import type { Bytes } from '../core/bytes.ts'
 import { appendLines, commonLineEnd, lineNumberAt } from './lines.ts'
-import { foldModuleName } from './modprobe.ts'
+import { foldModuleName } from './modprobe-file.ts'
 
 /**
  * Who reads the list. `modules-load`: modules-load.d and /etc/modules, by systemd-modules-load: a line is one name,

@@ -1,11 +1,11 @@
 import type { Bytes } from '../core/bytes.ts'
 import { parseShellCommands } from './shell-commands.ts'
 import type { ShellSyntax } from './shell-commands.ts'
-import { textOf } from './shell-evaluation.ts'
-import type { EvaluatedShell, ShellPosition, ShellProblem } from './shell-evaluation.ts'
+import { textOf } from './shell-state.ts'
+import type { EvaluatedShell, ShellPosition, ShellProblem } from './shell-state.ts'
 
 export { evaluateShellFiles } from './shell-evaluation.ts'
-export type { EvaluatedShell, ShellFile, ShellPosition, ShellProblem } from './shell-evaluation.ts'
+export type { EvaluatedShell, ShellFile, ShellPosition, ShellProblem } from './shell-state.ts'
 export { editTokens, editVariable } from './shell-edits.ts'
 export type { ShellEdit, TokenEdit } from './shell-edits.ts'
 

@@ -1,8 +1,10 @@
 import type { Bytes } from '../core/bytes.ts'
-import { fail, readWord, skipContinuation } from './shell-words.ts'
-import type { ShellCursor, ShellPart, ShellWord } from './shell-words.ts'
-
-export type ShellAssignment = { readonly name: string; readonly start: number; readonly word: ShellWord }
+import { advance, expect, isOperator, isWord, redirections, skipNewlines, unexpected } from './shell-tokens.ts'
+import type { Parser, Token } from './shell-tokens.ts'
+import { findAssignment } from './shell-word-text.ts'
+import type { ShellAssignment } from './shell-word-text.ts'
+import { fail } from './shell-words.ts'
+import type { ShellCursor, ShellWord } from './shell-words.ts'
 
 /**
  * A command list as a tree. `maybe`: the commands may or may not run, or run several times; `apart`: they run in a
@@ -37,14 +39,6 @@ export type ShellSyntax = {
   /** The first thing that the shell would refuse, or that is not followed here. */
   readonly problem: { readonly line: number; readonly why: string } | null
 }
-
-type Token =
-  | { readonly kind: 'end' | 'newline'; readonly start: number; readonly text: '' }
-  | { readonly kind: 'operator'; readonly start: number; readonly text: string }
-  | { readonly kind: 'word'; readonly start: number; readonly text: string; readonly word: ShellWord }
-
-type Parser = ShellCursor & { token: Token; heredocs: { readonly delimiter: Bytes; readonly strip: boolean }[] }
-
 /** Parses POSIX shell as dash reads it. */
 export function parseShellCommands(text: Bytes): ShellSyntax {
   const parser = startParser(text)
@@ -77,97 +71,7 @@ function readNested(cursor: ShellCursor): void {
   else fail(cursor, token.start, `unexpected ${token.text}`)
 }
 
-const operators = ['<<-', '&&', '||', ';;', '<<', '>>', '<&', '>&', '<>', '>|', ';', '&', '|', '<', '>', '(', ')']
-const redirections = new Set(['<<-', '<<', '>>', '<&', '>&', '<>', '>|', '<', '>'])
 const endWords = new Set(['then', 'do', 'done', 'fi', 'elif', 'else', 'esac', '}'])
-
-function advance(parser: Parser): void {
-  parser.token = readToken(parser)
-}
-
-function readToken(parser: Parser): Token {
-  skipBlanks(parser)
-  const start = parser.at
-  if (start >= parser.text.length) return { kind: 'end', start, text: '' }
-  if (parser.text[start] === '\n') {
-    parser.at++
-    skipHeredocs(parser)
-    return { kind: 'newline', start, text: '' }
-  }
-  const operator = readOperator(parser)
-  if (operator !== undefined) return { kind: 'operator', start, text: operator }
-  const word = readWord(parser)
-  const text = plainText(word.parts) ?? ''
-  if (/^\d+$/.test(text) && /[<>]/.test(parser.text.charAt(parser.at))) return readToken(parser)
-  return { kind: 'word', start, text, word }
-}
-
-function skipBlanks(parser: Parser): void {
-  for (;;) {
-    skipContinuation(parser)
-    const char = parser.text.charAt(parser.at)
-    if (char === '#') parser.at = findLineEnd(parser.text, parser.at)
-    else if (char === ' ' || char === '\t') parser.at++
-    else return
-  }
-}
-
-function findLineEnd(text: Bytes, from: number): number {
-  const newline = text.indexOf('\n', from)
-  return newline === -1 ? text.length : newline
-}
-
-/** Longest operator here; continued lines may stand between its characters. */
-function readOperator(parser: Parser): string | undefined {
-  const found = operators.find((operator) => {
-    const pattern = [...operator].map((char) => `\\${char}`).join('(?:\\\\\\n)*')
-    const match = new RegExp(pattern, 'y')
-    match.lastIndex = parser.at
-    const text = match.exec(parser.text)?.[0]
-    if (text !== undefined) parser.at += text.length
-    return text !== undefined
-  })
-  return found
-}
-
-function skipHeredocs(parser: Parser): void {
-  for (const heredoc of parser.heredocs.splice(0)) {
-    while (parser.at < parser.text.length) {
-      const end = findLineEnd(parser.text, parser.at)
-      const line = parser.text.slice(parser.at, end)
-      parser.at = Math.min(end + 1, parser.text.length)
-      if ((heredoc.strip ? line.replace(/^\t+/, '') : line) === heredoc.delimiter) break
-    }
-  }
-}
-
-/** Text of a word without quotes or expansions; `undefined` for any other word. */
-export function plainText(parts: readonly ShellPart[]): string | undefined {
-  let text = ''
-  for (const part of parts) {
-    if (part.kind !== 'literal' && !(part.kind === 'escape' && part.value === '')) return undefined
-    text += part.value
-  }
-  return text
-}
-
-function unexpected(parser: Parser): void {
-  const { token } = parser
-  const shown = token.kind === 'end' ? 'end of file' : token.kind === 'newline' ? 'end of line' : token.text || 'word'
-  fail(parser, token.start, `unexpected ${shown}`)
-}
-
-function isWord(parser: Parser, text: string): boolean {
-  return parser.token.kind === 'word' && parser.token.text === text
-}
-
-function isOperator(parser: Parser, text: string): boolean {
-  return parser.token.kind === 'operator' && parser.token.text === text
-}
-
-function skipNewlines(parser: Parser): void {
-  while (parser.token.kind === 'newline') advance(parser)
-}
 
 function isListEnd(parser: Parser): boolean {
   const { token } = parser
@@ -257,11 +161,6 @@ function readEnclosed(parser: Parser, close: string): readonly ShellCommand[] {
   const commands = readBody(parser)
   expect(parser, close)
   return commands
-}
-
-function expect(parser: Parser, text: string): void {
-  if (parser.problem === null && parser.token.kind !== 'end' && parser.token.text === text) advance(parser)
-  else unexpected(parser)
 }
 
 function maybe(start: number, what: string, commands: readonly ShellCommand[], more = {}): ShellCommand {
@@ -399,27 +298,4 @@ function readFunction(parser: Parser, start: number, name: string): ShellCommand
   const body = readCommand(parser)
   parser.depth--
   return { kind: 'function', start, name, commands: [body] }
-}
-
-/** `NAME=word` where NAME and `=` are not quoted; the word is what follows. */
-export function findAssignment(word: ShellWord): ShellAssignment | undefined {
-  let name = ''
-  for (const [index, part] of word.parts.entries()) {
-    if (part.kind !== 'literal' && !(part.kind === 'escape' && part.value === '')) return undefined
-    const equals = part.value.indexOf('=')
-    if (equals === -1) {
-      name += part.value
-      continue
-    }
-    name += part.value.slice(0, equals)
-    if (!/^[A-Za-z_]\w*$/.test(name)) return undefined
-    return { name, start: word.start, word: restOfWord(word, index, part.start + equals + 1) }
-  }
-  return undefined
-}
-
-function restOfWord(word: ShellWord, index: number, start: number): ShellWord {
-  const [first, ...rest] = word.parts.slice(index)
-  if (first?.kind !== 'literal' || first.end === start) return { start, end: word.end, parts: rest }
-  return { start, end: word.end, parts: [{ ...first, start, value: first.value.slice(start - first.start) }, ...rest] }
 }

@@ -1,8 +1,9 @@
 import type { Bytes } from '../core/bytes.ts'
 import { grubSpellings, parseGrubLinuxArguments } from './grub-quoting.ts'
-import { isKernelBlank, parseKernelCommandLine } from './kernel-command-line.ts'
-import { evaluateShellFiles, textOf } from './shell-evaluation.ts'
-import type { EvaluatedShell, ShellByte, ShellFile, ShellProblem, ShellVariable } from './shell-evaluation.ts'
+import { isKernelBlank, parseKernelCommandLine } from './kernel-arguments.ts'
+import { evaluateShellFiles } from './shell-evaluation.ts'
+import { textOf } from './shell-state.ts'
+import type { EvaluatedShell, ShellByte, ShellFile, ShellProblem, ShellVariable } from './shell-state.ts'
 import { appendAssignment, applyToFiles, spliceValue } from './shell-splices.ts'
 import type { KnownVariable, ValueEdit } from './shell-splices.ts'
 

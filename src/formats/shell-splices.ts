@@ -1,9 +1,9 @@
 import type { Bytes } from '../core/bytes.ts'
-import { isKernelBlank } from './kernel-command-line.ts'
+import { isKernelBlank } from './kernel-arguments.ts'
 import { appendLines, applySplices } from './lines.ts'
 import type { Splice } from './lines.ts'
-import { textOf } from './shell-evaluation.ts'
-import type { ShellFile, ShellVariable } from './shell-evaluation.ts'
+import { textOf } from './shell-state.ts'
+import type { ShellFile, ShellVariable } from './shell-state.ts'
 import type { ShellContext, ShellPart, ShellWord } from './shell-words.ts'
 
 export type KnownVariable = Extract<ShellVariable, { state: 'known' }>
