@@ -1,6 +1,6 @@
 import { formatUser, type Rule, type Verdict } from './verdict.ts'
 
-/** By what sudo 1.8 and 1.9 write. */
+/** By what sudo 1.8 and 1.9 and sudo-rs 0.2 (src/common/error.rs, src/pam/error.rs) write. */
 export const becomeRules: readonly Rule[] = [
   {
     pattern: /passway-sudo-missing/,
@@ -11,7 +11,7 @@ export const becomeRules: readonly Rule[] = [
     }),
   },
   {
-    pattern: /you must have a tty|a terminal is required|no tty present/,
+    pattern: /you must have a tty|a terminal is required|no tty present/i,
     verdict: () => ({
       code: 'BECOME_TTY',
       message: 'sudo wants a terminal (requiretty)',
@@ -19,15 +19,23 @@ export const becomeRules: readonly Rule[] = [
     }),
   },
   {
-    pattern: /is not in the sudoers file|is not allowed to (?:execute|run)|may not run sudo|account validation failure/,
+    pattern:
+      /is not in the sudoers file|is not allowed to (?:execute|run|authenticate)|may not run|account validation failure|I'm afraid I can't do that/i,
     verdict: (host) => ({
       code: 'BECOME_DENIED',
       message: `sudo does not let ${formatUser(host)} run a shell as root`,
       hint: 'add the user to the sudoers of that host, or log in as root (ansible_user: root)',
     }),
   },
-  { pattern: /incorrect password attempt|Sorry, try again|Authentication failure/, verdict: () => passwordWrong },
-  { pattern: /a password is required|no password was provided/, verdict: () => passwordMissing },
+  {
+    pattern: /incorrect (?:password|authentication) attempt|Sorry, try again|Authentication fail/i,
+    verdict: () => passwordWrong,
+  },
+  {
+    pattern:
+      /a password is required|no password was provided|Authentication required|interaction is required|interactive authentication is required/i,
+    verdict: () => passwordMissing,
+  },
 ]
 
 export const passwordWrong: Verdict = {

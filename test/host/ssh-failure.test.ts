@@ -124,6 +124,10 @@ const oldSudoers = { exit: 1, stderr: 'ops is not in the sudoers file.  This inc
 test('not in sudoers, sudo 1.8', tells, oldSudoers, { code: 'BECOME_DENIED', reached: true }, become)
 const command = { exit: 1, stderr: "Sorry, user ops is not allowed to execute '/usr/bin/sh -c …' as root on pve1." }
 test('not this command', tells, command, { code: 'BECOME_DENIED', reached: true }, become)
+const rust = { exit: 1, stderr: "sudo: I'm sorry ops. I'm afraid I can't do that" }
+test('not in sudoers, sudo-rs', tells, rust, { code: 'BECOME_DENIED', reached: true }, become)
+const rustWrong = { exit: 1, stderr: 'sudo: Maximum 1 incorrect authentication attempts' }
+test('wrong, sudo-rs', tells, rustWrong, { code: 'BECOME_WRONG', reached: true }, become)
 const once = { exit: 1, stderr: 'sudo: 1 incorrect password attempt' }
 test('wrong with passwd_tries=1', tells, once, { code: 'BECOME_WRONG', reached: true }, become)
 test('second prompt', tells, { exit: null, stopped: 'password-wrong' }, { code: 'BECOME_WRONG', reached: true }, become)
