@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { lstatSync, mkdirSync, mkdtempSync } from 'node:fs'
+import { lstatSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { HostAddress } from '../core/host-address.ts'
@@ -14,6 +14,7 @@ const longestPath = 88
 
 const masters = new Map<string, { readonly host: HostAddress; readonly control: ControlSocket }>()
 let directory: string | undefined
+let temporary: string | undefined
 const token = randomBytes(8).toString('hex')
 
 /** The control socket of this run for a host; the first connection that uses it becomes the master. */
@@ -42,9 +43,12 @@ export async function closeMaster(host: HostAddress): Promise<void> {
   await child.ended
 }
 
-/** Ends all masters of this run. */
+/** Ends all masters of this run; to be called before the program ends. */
 export async function closeMasters(): Promise<void> {
   await Promise.all([...masters.values()].map(({ host }) => closeMaster(host)))
+  if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true })
+  directory = undefined
+  temporary = undefined
 }
 
 /** What makes a connection another one; not the password, which is sudo's. */
@@ -57,7 +61,8 @@ function makeDirectory(): string {
   const wanted = runtime === undefined ? undefined : join(runtime, 'passway')
   if (wanted !== undefined && wanted.length + 21 <= longestPath && isPrivateDirectory(wanted)) return wanted
   const base = tmpdir().length + 36 <= longestPath ? tmpdir() : '/tmp'
-  return mkdtempSync(join(base, 'passway-'))
+  temporary = mkdtempSync(join(base, 'passway-'))
+  return temporary
 }
 
 /** Makes it where it is missing; false unless it is ours alone. */
