@@ -4,7 +4,7 @@ import { note } from '../src/core/diagnostic.ts'
 import type { Diagnostic } from '../src/core/diagnostic.ts'
 import type { ModulePlan, TaskOptions } from '../src/core/module.ts'
 import type { InstalledKernel, Snapshot } from '../src/core/snapshot.ts'
-import { findFunctionsById, findNativeDrivers } from '../src/pci/devices.ts'
+import { findFunctionsById, findNativeDrivers, isBridge } from '../src/pci/devices.ts'
 import { formatPciId } from '../src/pci/id.ts'
 import { checkIds } from './shared/check-ids.ts'
 import type { IdMatch } from './shared/check-ids.ts'
@@ -104,7 +104,7 @@ function noteLoading(
   drivers: readonly string[],
   builtin: readonly InstalledKernel[],
 ): readonly Diagnostic[] {
-  const found = matches.some(({ functions }) => functions.length > 0)
+  const found = matches.some(({ functions }) => functions.some((one) => !isBridge(one)))
   if (!found || drivers.length > 0 || builtin.length > 0) return []
   return [
     note('VFIO_NOT_LOADED', 'no softdep loads vfio-pci for these devices', {

@@ -44,7 +44,7 @@ export function foldArgumentName(name: string): string {
   return name.replaceAll('-', '_')
 }
 
-export function isListArgument(name: string): boolean {
+function isListArgument(name: string): boolean {
   return listArguments.has(foldArgumentName(name))
 }
 
