@@ -1,8 +1,9 @@
 import { execFile, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import { openSync } from 'node:fs'
 import { access, constants, copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { homedir, tmpdir } from 'node:os'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -23,6 +24,9 @@ export type Output = { readonly status: number; readonly stdout: string; readonl
 export type Machine = {
   readonly address: string
   readonly port: number
+  /** Of this run; removed by `stop`. */
+  readonly directory: string
+  readonly disk: string
   readonly keyFile: string
   /** Holds the machine's host key and nothing else: host keys are always checked. */
   readonly knownHostsFile: string
@@ -94,14 +98,42 @@ export function findFreePort(): Promise<number> {
   })
 }
 
-/** The machine dies with the process that started it, however that ends. */
+/** QEMU dies with the process that started it, however that ends. */
 function startQemu(directory: string, args: readonly string[]): ChildProcess {
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...args], {
     cwd: directory,
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'ignore', openSync(join(directory, 'qemu.log'), 'a')],
   })
   process.on('exit', () => child.kill('SIGKILL'))
   return child
+}
+
+type Power = { readonly isOn: () => boolean; readonly switchOff: () => Promise<void>; readonly ended: Promise<void> }
+
+/**
+ * A reset ends QEMU (`-no-reboot`) and a new one starts: after a reset in place, emulation needs a minute for what takes
+ * seconds after a cold start. `ended`: the machine switched itself off (`restart: false`), was switched off, or QEMU failed.
+ */
+function powerOn(directory: string, args: readonly string[], restart: boolean): Power {
+  let isOn = true
+  let current: ChildProcess
+  const ended = new Promise<void>((resolve) => {
+    const start = (): void => {
+      current = startQemu(directory, args)
+      current.once('close', (code) => {
+        if (isOn && restart && code === 0) return start()
+        isOn = false
+        resolve()
+      })
+    }
+    start()
+  })
+  async function switchOff(): Promise<void> {
+    isOn = false
+    current.kill('SIGKILL')
+    await ended
+  }
+  return { isOn: () => isOn, switchOff, ended }
 }
 
 async function writeClientFiles(directory: string, image: string, port: number): Promise<void> {
@@ -127,45 +159,43 @@ async function writeClientFiles(directory: string, image: string, port: number):
   await writeFile(join(directory, 'ssh_config'), `${settings.join('\n')}\n`)
 }
 
-async function openMachine(image: string, disk: string, directory: string, options: MachineOptions): Promise<Machine> {
+type Opened = { readonly machine: Machine; readonly ended: Promise<void> }
+
+async function openMachine(image: string, base: string, options: MachineOptions, restart: boolean): Promise<Opened> {
+  const directory = await mkdtemp(join(findCache(), 'run-'))
   const port = options.port ?? (await findFreePort())
+  const disk = join(directory, 'disk.qcow2')
+  await check('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', base, disk])
   await writeClientFiles(directory, image, port)
-  const qemu = startQemu(directory, qemuArguments({ ...options, port, disk }))
-  let errors = ''
-  qemu.stderr?.on('data', (chunk: Buffer) => (errors += chunk.toString('latin1')))
-  const ended = new Promise<void>((resolve) => qemu.once('close', () => resolve()))
+  const power = powerOn(directory, qemuArguments({ ...options, port, disk }), restart)
   const sshConfigFile = join(directory, 'ssh_config')
   const ssh = (command: string, input?: string) => run('ssh', ['-F', sshConfigFile, '--', 'lab', command], input)
-  const serialLog = () => readFile(join(directory, 'serial.log'), 'latin1').catch(() => '')
+  const readLog = (name: string) => readFile(join(directory, name), 'latin1').catch(() => '')
+  const serialLog = () => readLog('serial.log')
   async function waitForSsh(seconds: number): Promise<void> {
     const deadline = Date.now() + seconds * 1000
-    while (qemu.exitCode === null && Date.now() < deadline) {
+    while (power.isOn() && Date.now() < deadline) {
       if ((await ssh('exec true')).status === 0) return
       await sleep(2000)
     }
-    throw new Error(`no ssh after ${seconds} s; ${errors}\n${(await serialLog()).slice(-3000)}`)
+    throw new Error(`no ssh within ${seconds} s\n${await readLog('qemu.log')}\n${(await serialLog()).slice(-3000)}`)
   }
   async function stop(): Promise<void> {
-    qemu.kill('SIGTERM')
-    await ended
+    await power.switchOff()
     await rm(directory, { recursive: true, force: true })
   }
   const files = { keyFile: join(directory, 'key'), knownHostsFile: join(directory, 'known_hosts'), sshConfigFile }
-  return { address: '127.0.0.1', port, ...files, ssh, waitForSsh, stop, serialLog }
+  const machine = { address: '127.0.0.1', port, directory, disk, ...files, ssh, waitForSsh, stop, serialLog }
+  return { machine, ended: power.ended }
 }
 
-async function bootMachine(image: string, base: string, options: MachineOptions): Promise<Machine> {
-  const directory = await mkdtemp(join(tmpdir(), 'passway-lab-'))
-  const disk = join(directory, 'disk.qcow2')
-  await check('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', base, disk])
-  const machine = await openMachine(image, disk, directory, options)
+async function orStop<Result>(machine: Machine, action: Promise<Result>): Promise<Result> {
   try {
-    await machine.waitForSsh(bootSeconds)
+    return await action
   } catch (error) {
     await machine.stop()
     throw error
   }
-  return machine
 }
 
 /** Boots once, waits until everything has started, shuts down and keeps the disk: what a first boot does is done. */
@@ -178,27 +208,17 @@ async function saveOverlay(image: string, options: MachineOptions): Promise<stri
     )
   )
     return saved
-  const directory = await mkdtemp(join(findCache(), 'boot-'))
-  const disk = join(directory, 'disk.qcow2')
-  await check('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', join(image, 'disk.qcow2'), disk])
-  const machine = await openMachine(image, disk, directory, options)
-  try {
+  const { machine, ended } = await openMachine(image, join(image, 'disk.qcow2'), options, false)
+  const finish = async (): Promise<void> => {
     await machine.waitForSsh(bootSeconds)
-    await machine.ssh('systemctl is-system-running --wait; sync; systemctl poweroff')
-    await waitForEnd(machine, 120)
-    await rename(disk, saved)
-  } finally {
-    await machine.stop()
+    await machine.ssh('systemctl is-system-running --wait; systemctl poweroff')
+    await Promise.race([ended, sleep(120_000, undefined, { ref: false })])
+    if (!(await machine.serialLog()).includes('Power down')) throw new Error('the machine did not switch off')
+    await rename(machine.disk, saved)
   }
+  await orStop(machine, finish())
+  await machine.stop()
   return saved
-}
-
-async function waitForEnd(machine: Machine, seconds: number): Promise<void> {
-  for (let second = 0; second < seconds; second += 1) {
-    if ((await machine.serialLog()).includes('Power down')) return
-    await sleep(1000)
-  }
-  throw new Error(`the machine did not switch off\n${(await machine.serialLog()).slice(-3000)}`)
 }
 
 /** Builds what is not in the cache, starts a machine from the saved overlay and waits for ssh. */
@@ -206,5 +226,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   const cache = findCache()
   await mkdir(cache, { recursive: true })
   const image = await check(fileURLToPath(new URL('./build-machine.sh', import.meta.url)), [cache])
-  return bootMachine(image, await saveOverlay(image, options), options)
+  const { machine } = await openMachine(image, await saveOverlay(image, options), options, true)
+  await orStop(machine, machine.waitForSsh(bootSeconds))
+  return machine
 }

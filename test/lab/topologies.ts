@@ -40,14 +40,14 @@ const devices: Readonly<Record<Topology, readonly string[]>> = { desktop, switch
  */
 export function qemuArguments({ topology, intremap, port, disk }: Disk): string[] {
   return [
-    ['-nodefaults', '-M', 'q35,kernel-irqchip=split', '-accel', 'tcg,thread=multi', '-cpu', 'max'],
+    ['-nodefaults', '-no-reboot', '-M', 'q35,kernel-irqchip=split', '-accel', 'tcg,thread=multi', '-cpu', 'max'],
     ['-smp', '2', '-m', '2048', '-display', 'none', '-vga', 'std'],
     ['-device', `intel-iommu,intremap=${intremap ? 'on' : 'off'},caching-mode=on`],
     // Written back when the host likes: a lab disk need not survive the lab's own power cut.
     ['-drive', `file=${disk},format=qcow2,if=none,id=disk,cache=unsafe`],
     ['-device', 'virtio-blk-pci,drive=disk,bootindex=1'],
     ['-netdev', `user,id=net,hostfwd=tcp:127.0.0.1:${port}-:22`],
-    ['-serial', 'file:serial.log', '-pidfile', 'qemu.pid'],
+    ['-chardev', 'file,id=serial,path=serial.log,append=on', '-serial', 'chardev:serial', '-pidfile', 'qemu.pid'],
     devices[topology].flatMap((device) => ['-device', device]),
   ].flat()
 }
