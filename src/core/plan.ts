@@ -12,8 +12,8 @@ export type ResolvedTask = {
   readonly accept: ReadonlyMap<string, string>
   readonly adopt: boolean
   readonly source: SourcePosition
-  /** Position of a parameter by its path below the module's mapping (`['ids', 0]`). */
-  readonly locate: (path: readonly (string | number)[]) => SourcePosition
+  /** Position of a parameter by its path below the module's mapping (`['ids', 0]`): its value, or its key. */
+  readonly locate: (path: readonly PropertyKey[], part?: 'key' | 'value') => SourcePosition
 }
 
 export type PlannedTask = {
