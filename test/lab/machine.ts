@@ -48,8 +48,8 @@ export function findCache(): string {
   return PASSWAY_LAB_CACHE ?? join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'passway-lab')
 }
 
-async function isExecutable(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
+export async function exists(path: string, mode = constants.F_OK): Promise<boolean> {
+  return access(path, mode).then(
     () => true,
     () => false,
   )
@@ -57,7 +57,7 @@ async function isExecutable(path: string): Promise<boolean> {
 
 async function hasTool(name: string): Promise<boolean> {
   const directories = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/sbin']
-  const found = await Promise.all(directories.map((directory) => isExecutable(join(directory, name))))
+  const found = await Promise.all(directories.map((directory) => exists(join(directory, name), constants.X_OK)))
   return found.includes(true)
 }
 
@@ -66,7 +66,9 @@ export async function listMissing(): Promise<string[]> {
   const tools = ['qemu-system-x86_64', 'qemu-img', 'mmdebstrap', 'parted', 'losetup', 'mkfs.ext4', 'ssh']
   const have = await Promise.all(tools.map(hasTool))
   const missing = tools.filter((_, index) => !have[index])
-  return process.getuid?.() === 0 ? missing : [...missing, 'root']
+  if (process.getuid?.() !== 0) missing.push('root')
+  if (!(await exists('/dev/loop-control'))) missing.push('loop devices')
+  return missing
 }
 
 function run(command: string, args: readonly string[], input?: string): Promise<Output> {
@@ -201,13 +203,7 @@ async function orStop<Result>(machine: Machine, action: Promise<Result>): Promis
 /** Boots once, waits until everything has started, shuts down and keeps the disk: what a first boot does is done. */
 async function saveOverlay(image: string, options: MachineOptions): Promise<string> {
   const saved = join(image, 'booted.qcow2')
-  if (
-    await access(saved).then(
-      () => true,
-      () => false,
-    )
-  )
-    return saved
+  if (await exists(saved)) return saved
   const { machine, ended } = await openMachine(image, join(image, 'disk.qcow2'), options, false)
   const finish = async (): Promise<void> => {
     await machine.waitForSsh(bootSeconds)

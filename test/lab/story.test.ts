@@ -1,11 +1,11 @@
-import { access, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import type { DerivedFiles, FileFacts, LiveState } from './host-files.ts'
 import { readDerived, readFiles, readLive, readOutput, readTrees } from './host-files.ts'
 import type { Machine } from './machine.ts'
-import { listMissing, startMachine } from './machine.ts'
+import { exists, listMissing, startMachine } from './machine.ts'
 import type { HostDocument, PlanDocument, ResultDocument } from './public-json.ts'
 import { cli, runPassway, writeInventory } from './passway.ts'
 import type { Run } from './passway.ts'
@@ -16,11 +16,7 @@ const passedOn = ['0000:01:00.0', '0000:03:00.0']
 const changedFileKinds = ['file', 'link', 'directory']
 
 const missing = await listMissing()
-const built = await access(cli).then(
-  () => true,
-  () => false,
-)
-if (!built) missing.push(`${cli} (npm run build)`)
+if (!(await exists(cli))) missing.push(`${cli} (npm run build)`)
 const step = missing.length === 0 ? test.serial : test.serial.skip
 const lacks = missing.length === 0 ? '' : ` (skipped: needs ${missing.join(', ')})`
 
