@@ -92,14 +92,25 @@ decode() {
   decoded=${decoded%.}
 }
 
-# encode TEXT: sets $encoded. What needs any encoding is encoded byte by byte.
+# encode TEXT: sets $encoded, the one form that decodes to it: values are compared encoded.
 encode() {
   case $1 in
     '') encoded=% ;;
     -) encoded=%2D ;;
-    *[!A-Za-z0-9_./:@,+-]*) encoded=$(printf '%s' "$1" | od -An -v -tx1 | tr -d '\n' | tr 'a-f' 'A-F' | sed 's/ /%/g') ;;
+    *[!A-Za-z0-9_./:@,+-]*) encoded=$(printf '%s' "$1" | od -An -v -tx1 | encode_hex) ;;
     *) encoded=$1 ;;
   esac
+}
+
+encode_hex() {
+  awk '
+    BEGIN {
+      for (code = 33; code < 127; code++) {
+        char = sprintf("%c", code)
+        if (char ~ /[A-Za-z0-9_.\/:@,+-]/) plain[sprintf("%02x", code)] = char
+      }
+    }
+    { for (i = 1; i <= NF; i++) printf "%s", ($i in plain) ? plain[$i] : "%" toupper($i) }'
 }
 
 # event NAME FIELD...: to the record's progress file, to the connection, or to a person.
@@ -220,12 +231,7 @@ hash_of() {
   printf '%s\n' "${hash_line%% *}"
 }
 
-hash_of_text() {
-  hash_line=$(printf '%s' "$1" | sha256sum)
-  printf '%s\n' "${hash_line%% *}"
-}
-
-# same FILE FILE: one inode of one file system.
+# same_inode FILE FILE: one inode of one file system.
 same_inode() {
   [ "$(stat -c %d:%i "$1" 2>/dev/null)" = "$(stat -c %d:%i "$2" 2>/dev/null)" ]
 }
@@ -409,7 +415,8 @@ open_record() {
   operations='' reversed='' regenerates='' image_modules='' image_files='' normal_arguments=''
   recovery_arguments='' absent_arguments='' count=0
   manifest=$(cat "$record/manifest" 2>/dev/null) || manifest=
-  if [ -z "$manifest" ] || [ "${manifest##*"$NL"}" != "hash$TAB$(sed '$d' "$record/manifest" | hash_of /dev/stdin)" ]; then
+  manifest_hash=$(sed '$d' "$record/manifest" 2>/dev/null | sha256sum)
+  if [ -z "$manifest" ] || [ "${manifest##*"$NL"}" != "hash$TAB${manifest_hash%% *}" ]; then
     fail MANIFEST_INVALID "the manifest of record $id is missing or damaged"
     return 1
   fi
@@ -2260,7 +2267,7 @@ receive_apply() {
   elif mkdir "$record" && : >"$record/progress" && write_blobs "$record"; then
     durable "$record/manifest" "$record"
     release_lock
-    start_detached apply "$target_id" && watch_progress "$target_id"
+    start_detached apply "$target_id" && watch_progress "$target_id" committed
     return
   else
     fail READ_ONLY "$record cannot be written"
@@ -2289,7 +2296,7 @@ receive_rollback() {
   : >"$record/progress"
   rm -f "$record/owner"
   release_lock
-  start_detached rollback "$target_id" && watch_progress "$target_id"
+  start_detached rollback "$target_id" && watch_progress "$target_id" reverted
 }
 
 receive_recover() {
@@ -2306,7 +2313,7 @@ receive_recover() {
   : >"$records/$open_id/progress"
   rm -f "$records/$open_id/owner"
   release_lock
-  start_detached recover "$open_id" && watch_progress "$open_id"
+  start_detached recover "$open_id" && watch_progress "$open_id" 'done'
 }
 
 # newest_record [ID]: the one that is named, else the newest that is not reverted.
@@ -2343,7 +2350,7 @@ watch_record() {
   watch_progress "$1"
 }
 
-# Prints what the agent says until it is done. The file is read to its end and on; a line may come in two pieces.
+# watch_progress ID [OUTCOME]: prints what the agent says until it is done; 0 when that was the outcome. The file is read to its end and on; a line may come in two pieces.
 watch_progress() {
   exec 3<"$records/$1/progress" || return 1
   watch_part='' watch_quiet=0
@@ -2372,7 +2379,7 @@ watch_progress() {
   done
   exec 3<&-
   case $watch_line in
-    *"end$TAB"committed* | *"end$TAB"reverted* | *"end$TAB"done*) return 0 ;;
+    *"${TAB}end$TAB${2-}"*) return 0 ;;
     *) return 1 ;;
   esac
 }
