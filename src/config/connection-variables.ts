@@ -182,7 +182,8 @@ const booleans = new Map<PlainValue, boolean>([
 function readBecome(reading: Reading): boolean {
   const value = readValue(reading, 'ansible_become')
   if (value === undefined || value === null) return reading.options.become ?? false
-  const become = typeof value === 'boolean' ? value : booleans.get(String(value).toLowerCase())
+  const become =
+    typeof value === 'boolean' ? value : booleans.get(typeof value === 'object' ? value : String(value).toLowerCase())
   if (become === undefined) refuse(reading, 'ansible_become', 'ansible_become is true or false')
   return become ?? false
 }

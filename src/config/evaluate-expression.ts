@@ -63,8 +63,9 @@ function evaluate(node: Expression, scope: Scope): Evaluated {
     case 'filter':
       return runFilter(node.name, evaluate(node.of, scope), evaluateArguments(node.args, scope), node)
     case 'test':
-      return evaluateTest(node, scope) !== node.negated
+      break
   }
+  return evaluateTest(node, scope) !== node.negated
 }
 
 type Node<Kind extends Expression['kind']> = Extract<Expression, { kind: Kind }>
@@ -87,11 +88,19 @@ function evaluateDict(node: Node<'dict'>, scope: Scope): PlainValue {
 /** An attribute of something undefined is undefined too, so that `a.b.c is defined` can be asked. */
 function findMember(of: Evaluated, member: PlainValue, node: Expression): Evaluated {
   if (of instanceof Undefined) return of
-  const found = isList(of) ? findItem(of, member) : isDict(of) ? findProperty(of, String(member)) : undefined
+  const found = isList(of)
+    ? findItem(of, member)
+    : isDict(of) && typeof member !== 'object'
+      ? findProperty(of, String(member))
+      : undefined
   if (found !== undefined) return found
   const range = { start: memberStart(node), end: node.end }
   if (!isDict(of)) return new Undefined(range, `${describeValue(of)} has no ${describeMember(member)}`)
-  return new Undefined(range, `this has no ${describeMember(member)}`, meantHint(String(member), Object.keys(of)).hint)
+  return new Undefined(range, `this has no ${describeMember(member)}`, meantHint(wordOf(member), Object.keys(of)).hint)
+}
+
+function wordOf(member: PlainValue): string {
+  return typeof member === 'string' ? member : JSON.stringify(member)
 }
 
 function memberStart(node: Expression): number {
@@ -175,7 +184,7 @@ function compare(operator: string, left: PlainValue, right: PlainValue, range: T
 }
 
 function evaluateChoice(node: Node<'choice'>, scope: Scope): Evaluated {
-  if (isCondition(evaluateExpression(node.test, scope), node.test)) return evaluate(node.then, scope)
+  if (isCondition(evaluateExpression(node.test, scope), node.test)) return evaluate(node.value, scope)
   if (node.otherwise !== null) return evaluate(node.otherwise, scope)
   return new Undefined(node, 'this has no value where its "if" does not hold', 'add an "else"')
 }

@@ -36,7 +36,7 @@ export function syntaxError(range: TextRange, message: string, hint?: string): E
 const tokenLimit = 1000
 
 const closers: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' }
-const operators = ['//', '**', '==', '!=', '<=', '>=', ...'()[]{}<>+-*/%~|.,:='] as const
+const operators = ['//', '**', '==', '!=', '<=', '>=', ...'()[]{}<>+-*/%~|.,:='.split('')] as const
 const numberPattern = /\d[\d_]*(?:\.\d[\d_]*)?(?:[eE][+-]?\d+)?/y
 const namePattern = /[\p{L}_][\p{L}\p{N}_]*/uy
 const stringPattern = /'(?:[^'\\]|\\[^])*'|"(?:[^"\\]|\\[^])*"/y

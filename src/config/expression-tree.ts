@@ -21,7 +21,7 @@ export type Expression = TextRange &
     | {
         readonly kind: 'choice'
         readonly test: Expression
-        readonly then: Expression
+        readonly value: Expression
         readonly otherwise: Expression | null
       }
     | { readonly kind: 'filter'; readonly of: Expression; readonly name: string; readonly args: readonly Argument[] }

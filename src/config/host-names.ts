@@ -94,5 +94,11 @@ function letterRange(range: string, first: string, last: string, step: number): 
   const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'
   const [low, high] = [letters.indexOf(first), letters.indexOf(last)]
   if (high < low) return invalidRange(range)
-  return { ok: true, names: [...letters.slice(low, high + 1)].filter((_, index) => index % step === 0) }
+  return {
+    ok: true,
+    names: letters
+      .slice(low, high + 1)
+      .split('')
+      .filter((_, index) => index % step === 0),
+  }
 }

@@ -72,7 +72,7 @@ function unknownKey(reading: TaskReading, { key, keySpan }: SourceEntry, hasModu
 }
 
 function findInstead(key: string): string | undefined {
-  if (/^with_/.test(key)) return taskKeywords['loop']
+  if (key.startsWith('with_')) return taskKeywords['loop']
   return Object.hasOwn(taskKeywords, key) ? taskKeywords[key] : undefined
 }
 

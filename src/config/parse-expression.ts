@@ -37,11 +37,11 @@ function parseChoice(parser: Parser): Expression {
 }
 
 function parseChoiceInside(parser: Parser): Expression {
-  const then = parseOr(parser)
-  if (!accept(parser, 'name', 'if')) return then
+  const value = parseOr(parser)
+  if (!accept(parser, 'name', 'if')) return value
   const test = parseOr(parser)
   const otherwise = accept(parser, 'name', 'else') ? parseChoice(parser) : null
-  return { kind: 'choice', test, then, otherwise, start: then.start, end: (otherwise ?? test).end }
+  return { kind: 'choice', test, value, otherwise, start: value.start, end: (otherwise ?? test).end }
 }
 
 function parseOr(parser: Parser): Expression {

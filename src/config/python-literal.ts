@@ -112,6 +112,7 @@ function readBraces(reader: Reader): PlainValue {
   skipSpace(reader)
   while (!take(reader, '}')) {
     const key = readValue(reader)
+    if (typeof key === 'object' && key !== null) throw new NotLiteral()
     if (!take(reader, ':')) {
       reader.at = start
       return readItems(reader, '}')

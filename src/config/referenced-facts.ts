@@ -84,9 +84,10 @@ function partsOf(expression: Expression): readonly Expression[] {
     case 'comparison':
       return [expression.first, ...expression.rest.map(({ value }) => value)]
     case 'choice':
-      return [expression.test, expression.then, ...(expression.otherwise === null ? [] : [expression.otherwise])]
+      return [expression.test, expression.value, ...(expression.otherwise === null ? [] : [expression.otherwise])]
     case 'filter':
     case 'test':
-      return [expression.of, ...expression.args.map(({ value }) => value)]
+      break
   }
+  return [expression.of, ...expression.args.map(({ value }) => value)]
 }

@@ -65,8 +65,10 @@ function resolveTask(resolving: Resolving, play: Play, task: Task, scope: Scope)
     return
   }
   const params = evaluateNode(task.entry.value, scope)
-  if (!params.ok) resolving.diagnostics.push(...params.diagnostics)
-  if (!params.ok && params.needsFacts && !hasErrors(params.diagnostics)) resolving.waiting.push(named())
+  const mayNotRun = !condition.ok && condition.needsFacts
+  if (!params.ok && (mayNotRun || (params.needsFacts && !hasErrors(params.diagnostics))))
+    resolving.waiting.push(named())
+  else if (!params.ok) resolving.diagnostics.push(...params.diagnostics)
   if (!params.ok || (!condition.ok && !condition.needsFacts)) return
   resolving.tasks.push({
     ...named(),
@@ -86,7 +88,8 @@ function readName(resolving: Resolving, task: Task, scope: Scope): string {
   if (task.name === null) return task.module
   const name = evaluateNode(task.name, scope)
   if (!name.ok) resolving.diagnostics.push(...name.diagnostics)
-  return String(name.ok ? name.value : task.name.value)
+  const value = name.ok ? name.value : task.name.value
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 /** A variable that is wrong is met by every task that uses it, and told once. */

@@ -1,3 +1,4 @@
+import type { ZodType } from 'zod'
 import type { $ZodType, $ZodTypes } from 'zod/v4/core'
 import { globalRegistry } from 'zod/v4/core'
 
@@ -21,7 +22,7 @@ export function schemaAt(schema: $ZodType, path: readonly PropertyKey[]): $ZodTy
 /** Names that a mapping may have. */
 export function schemaKeys(schema: $ZodType | undefined): readonly string[] {
   if (schema === undefined) return []
-  const { def } = unwrap(schema)
+  const def = unwrap(schema)
   if (def.type === 'object') return Object.keys(def.shape)
   return def.type === 'union' ? [...new Set(def.options.flatMap((option) => schemaKeys(option)))] : []
 }
@@ -40,19 +41,26 @@ export function schemaDescription(schema: $ZodType, path: readonly PropertyKey[]
 }
 
 function innerSchema(schema: $ZodType): $ZodType | undefined {
-  const { def } = (schema as $ZodTypes)._zod
+  const def = definitionOf(schema)
   if ('innerType' in def) return def.innerType
   return def.type === 'pipe' ? def.in : undefined
 }
 
-function unwrap(schema: $ZodType): $ZodTypes['_zod'] {
+type Definition = $ZodTypes['_zod']['def']
+
+function definitionOf(schema: $ZodType): Definition {
+  return (schema as ZodType).def as Definition
+}
+
+/** The definition inside of `.optional()`, `.default()` and the like. */
+function unwrap(schema: $ZodType): Definition {
   let found = schema
   for (let inner = innerSchema(found); inner !== undefined; inner = innerSchema(found)) found = inner
-  return (found as $ZodTypes)._zod
+  return definitionOf(found)
 }
 
 function schemaBelow(schema: $ZodType, step: PropertyKey): $ZodType | undefined {
-  const { def } = unwrap(schema)
+  const def = unwrap(schema)
   if (def.type === 'object') return def.shape[String(step)]
   if (def.type === 'array') return def.element
   if (def.type === 'record') return def.valueType

@@ -105,7 +105,7 @@ function describe(value: unknown): string {
   if (value === null || value === undefined) return 'nothing'
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object') return 'a mapping'
-  return typeof value === 'string' ? JSON.stringify(value) : `the ${typeof value} ${String(value)}`
+  return typeof value === 'string' ? JSON.stringify(value) : `the ${typeof value} ${JSON.stringify(value)}`
 }
 
 function issueHint(context: Context, issue: $ZodIssue, value: unknown): string | undefined {

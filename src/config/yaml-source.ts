@@ -1,5 +1,5 @@
 import { isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml'
-import type { Document, Node, ParsedNode, YAMLError, YAMLMap } from 'yaml'
+import type { Document, Node, YAMLError, YAMLMap } from 'yaml'
 import { error } from '../core/diagnostic.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { positionOf, rawText, sourceText } from './source-node.ts'
@@ -131,7 +131,7 @@ function convertAlias(conversion: Conversion, alias: Node, depth: number, unsafe
   if (target === undefined) return refused(conversion, alias, 'this alias names no anchor')
   if (conversion.open.has(target)) return refused(conversion, alias, 'this alias contains itself')
   conversion.open.add(target)
-  const node = convert(conversion, target as ParsedNode, depth + 1, unsafe)
+  const node = convert(conversion, target, depth + 1, unsafe)
   conversion.open.delete(target)
   return node
 }
