@@ -13,7 +13,7 @@ export function isRepeatable(name: Bytes): boolean {
 /**
  * Grubby's rules: `set` replaces the value of a name where it stands, else appends; `remove` with a bare name removes
  * every value of it, `name=value` only that pair. A repeatable name keeps its other values, but for `console`, of which
- * the last one that is not asked for gives way. What is not named keeps its place and its text.
+ * the last one that is not asked for gives way. What is not named, or is there as wanted, keeps its place and text.
  */
 export function editKernelArguments(
   args: readonly KernelArgument[],
@@ -21,7 +21,8 @@ export function editKernelArguments(
 ): readonly KernelArgument[] {
   const removed = (edit.remove ?? []).flatMap((text) => parseKernelCommandLine(text))
   const wanted = (edit.set ?? []).flatMap((text) => parseKernelCommandLine(text))
-  const kept = args.filter((argument) => !removed.some((other) => matchesRemoval(argument, other)))
+  const isWanted = (argument: KernelArgument) => wanted.some((other) => isSameArgument(argument, other))
+  const kept = args.filter((argument) => isWanted(argument) || !removed.some((other) => matchesRemoval(argument, other)))
   return wanted.reduce((list, argument) => setArgument(list, argument, wanted), kept)
 }
 

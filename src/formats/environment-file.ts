@@ -121,8 +121,25 @@ export function setEnvironmentVariable(document: EnvironmentDocument, name: Byte
     const splice = { start: last.valueStart, end: last.valueEnd, text }
     return parseEnvironmentFile(applySplices(document.content, [splice]))
   }
-  const lineEnd = commonLineEnd(document.content)
-  return parseEnvironmentFile(appendLines(document.content, [`${name}=${text}`], lineEnd))
+  return addLine(document, `${name}=${text}`)
+}
+
+/**
+ * At the end, behind a blank line where a backslash there would join the new one, or before all others where an open
+ * quote takes in the rest of the file.
+ */
+function addLine(document: EnvironmentDocument, line: Bytes): EnvironmentDocument {
+  const { content } = document
+  const lineEnd = commonLineEnd(content)
+  const places = [appendLines(content, [line], lineEnd), appendLines(content, ['', line], lineEnd)]
+  const added = places.map(parseEnvironmentFile).find(({ entries }) => {
+    return sameEntries(entries.slice(0, -1), document.entries) && sameEntries(entries.slice(-1), parseEnvironmentFile(line).entries)
+  })
+  return added ?? parseEnvironmentFile(`${line}${lineEnd}${content}`)
+}
+
+function sameEntries(a: readonly EnvironmentEntry[], b: readonly EnvironmentEntry[]): boolean {
+  return a.length === b.length && a.every(({ name, value }, index) => name === b[index]?.name && value === b[index]?.value)
 }
 
 /** Removes every assignment of the name. */

@@ -1,7 +1,7 @@
 import type { Bytes } from '../core/bytes.ts'
 import { readGrubToken } from './grub-words.ts'
 import type { GrubToken } from './grub-words.ts'
-import { parseKernelCommandLine } from './kernel-arguments.ts'
+import { parseKernelArgument } from './kernel-arguments.ts'
 
 /** One word of a `linux` line: `argument` is what the kernel gets for it, null where only GRUB knows (`why`). */
 export type GrubArgument = {
@@ -58,8 +58,8 @@ function formatLoaderArgument(value: Bytes): Bytes {
  * than a space.
  */
 export function grubSpellings(argument: Bytes): readonly Bytes[] {
-  const [parsed, ...rest] = parseKernelCommandLine(argument)
-  if (parsed === undefined || rest.length > 0 || parsed.text !== argument) return []
+  const parsed = parseKernelArgument(argument)
+  if (parsed === undefined) return []
   const plain = parsed.value === null ? parsed.name : `${parsed.name}=${parsed.value}`
   const candidates = [argument, plain, `'${plain}'`, `"${plain.replace(/[\\"$]/g, '\\$&')}"`]
   return candidates.filter((text, index) => candidates.indexOf(text) === index && isSpelling(text, parsed))
@@ -67,8 +67,8 @@ export function grubSpellings(argument: Bytes): readonly Bytes[] {
 
 function isSpelling(text: Bytes, wanted: { readonly name: Bytes; readonly value: Bytes | null }): boolean {
   const { args, unknown, problem } = parseGrubLinuxArguments(text)
-  const [parsed, ...rest] = args.flatMap((argument) => parseKernelCommandLine(argument))
-  if (problem !== null || unknown.length > 0 || args.length !== 1 || rest.length > 0) return false
+  if (problem !== null || unknown.length > 0 || args.length !== 1) return false
+  const parsed = parseKernelArgument(args[0] ?? '')
   return parsed?.name === wanted.name && parsed.value === wanted.value
 }
 

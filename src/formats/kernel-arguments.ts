@@ -86,8 +86,14 @@ export function formatKernelArgument(name: Bytes, value: Bytes | null): Bytes | 
 }
 
 function readsAs(text: Bytes, name: Bytes, value: Bytes | null): boolean {
-  const [argument, ...rest] = parseKernelCommandLine(text)
-  return rest.length === 0 && argument?.name === name && argument.value === value && argument.text === text
+  const argument = parseKernelArgument(text)
+  return argument?.name === name && argument.value === value
+}
+
+/** The one argument that `text` is; `undefined` when it is none or several, or an open quote would take in what follows. */
+export function parseKernelArgument(text: Bytes): KernelArgument | undefined {
+  const [argument, next] = parseKernelCommandLine(`${text} x`)
+  return argument?.text === text && next?.text === 'x' ? argument : undefined
 }
 
 /** Members of a comma list: `on,sm_on`. */

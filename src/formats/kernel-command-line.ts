@@ -5,6 +5,7 @@ export {
   isKernelBlank,
   isSameName,
   parseCommandLineParts,
+  parseKernelArgument,
   parseKernelCommandLine,
   parseMembers,
   removeMember,
