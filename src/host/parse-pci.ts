@@ -5,21 +5,20 @@ const address = '[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7]'
 const attributeFile = new RegExp(`^(${address})/(\\w+)(?=:)`)
 const linkLine = new RegExp(`^l.* (?:\\./)?(${address})(?:/(driver|iommu_group|physfn))? -> (.+)$`)
 
-/** PCI functions in order of their addresses; one whose vendor, device or class cannot be read is a problem. */
+/** PCI functions in order of their addresses; one whose class or ids cannot be read is a problem. */
 export function parsePci(output: ProbeOutput): PciFunction[] {
   const links = parseLinks(output)
   const attributes = new Map<string, string>()
-  for (const section of ['pci', 'pci-aliases']) {
-    for (const { match, text } of grepLines(output, section, attributeFile)) {
-      attributes.set(`${match[1]}/${match[2]}`, text)
-    }
+  for (const { match, text } of grepLines(output, 'pci', attributeFile)) {
+    const [name, value] = match[2] === 'uevent' ? splitEvent(text) : [match[2], text]
+    attributes.set(`${match[1]}/${name}`, value)
   }
   const functions: PciFunction[] = []
   for (const [name, target] of links) {
     if (name.includes('/')) continue
     const parsed = parseFunction(name, target, attributes, links)
     if (parsed) functions.push(parsed)
-    else output.problems.push(`PCI function ${name} has no class, vendor or device that can be read`)
+    else output.problems.push(`PCI function ${name} has no class and ids that can be read`)
   }
   return functions.sort(byAddress)
 }
@@ -40,16 +39,18 @@ function parseFunction(
   links: ReadonlyMap<string, string>,
 ): PciFunction | undefined {
   const read = (attribute: string): string | null => attributes.get(`${name}/${attribute}`) ?? null
-  const [kind, vendor, device] = [readHex(read('class'), 6), readHex(read('vendor'), 4), readHex(read('device'), 4)]
-  if (kind === null || vendor === null || device === null) return undefined
+  const kind = /^[0-9a-f]{1,6}$/i.exec(read('PCI_CLASS') ?? '')?.[0]
+  const [vendor, device] = readId(read('PCI_ID'))
+  const [subsystemVendor, subsystemDevice] = readId(read('PCI_SUBSYS_ID'))
+  if (kind === undefined || vendor === null || device === null) return undefined
   return {
     address: name,
-    class: kind,
+    class: kind.toLowerCase().padStart(6, '0'),
     vendor,
     device,
-    subsystemVendor: readHex(read('subsystem_vendor'), 4),
-    subsystemDevice: readHex(read('subsystem_device'), 4),
-    modalias: read('modalias'),
+    subsystemVendor,
+    subsystemDevice,
+    modalias: read('MODALIAS'),
     driver: lastName(links.get(`${name}/driver`)),
     parent: findParent(target),
     iommuGroup: readNumber(lastName(links.get(`${name}/iommu_group`))),
@@ -68,9 +69,18 @@ function findParent(target: string): string | null {
   return new RegExp(`^${address}$`).test(above) ? above : null
 }
 
-function readHex(text: string | null, digits: number): string | null {
-  const hex = /^0x([0-9a-f]+)$/i.exec(text ?? '')?.[1]
-  return hex === undefined || hex.length > digits ? null : hex.toLowerCase().padStart(digits, '0')
+/** `NAME=VALUE` of a uevent file. */
+function splitEvent(text: string): [string, string] {
+  const at = text.indexOf('=')
+  return [text.slice(0, at), text.slice(at + 1)]
+}
+
+/** `10DE:1C82` */
+function readId(text: string | null): [string, string] | [null, null] {
+  const match = /^([0-9a-f]{1,4}):([0-9a-f]{1,4})$/i.exec(text ?? '')
+  if (!match) return [null, null]
+  const pad = (hex: string | undefined): string => (hex ?? '').toLowerCase().padStart(4, '0')
+  return [pad(match[1]), pad(match[2])]
 }
 
 /** sysfs writes -1 for what is not known. */

@@ -310,22 +310,24 @@ read_attributes() {
 
 # --- PCI and kernels -----------------------------------------------------------------------------------------------
 
+# `uevent` holds class, ids and modalias of a function in one file (drivers/pci/pci-driver.c pci_uevent).
 read_pci() {
   patterns=':v*d'
   [ -d ./sys/bus/pci/devices ] || return 0
+  uevents=$(cd ./sys/bus/pci/devices && set +f &&
+    exec grep -EHs '^(PCI_CLASS|PCI_ID|PCI_SUBSYS_ID|MODALIAS)=' /dev/null */uevent)
   section pci
+  printf '%s\n' "$uevents"
   # A reset_method that reads empty is there all the same; grep would not say so.
-  (cd ./sys/bus/pci/devices && set +f && printf '%s:\n' */reset_method && exec grep -Hs '' /dev/null */class */vendor */device */subsystem_vendor \
-    */subsystem_device */numa_node */boot_vga */driver_override */reset_method */sriov_totalvfs */sriov_numvfs)
+  (cd ./sys/bus/pci/devices && set +f && printf '%s:\n' */reset_method && exec grep -Hs '' /dev/null */numa_node \
+    */boot_vga */driver_override */reset_method */sriov_totalvfs */sriov_numvfs)
   section pci-links
   # shellcheck disable=SC2012
   (cd ./sys/bus/pci/devices && set +f && exec ls -ldn ./* */driver */iommu_group */physfn 2>/dev/null)
-  section pci-aliases
-  aliases=$(cd ./sys/bus/pci/devices && set +f && exec grep -Hs '' /dev/null */modalias)
-  printf '%s\n' "$aliases"
   # What can match: the very id, any device of the vendor, any vendor. modpost writes eight digits or `*`.
-  for line in $aliases; do
-    line=${line#*:pci:}
+  for line in $uevents; do
+    case $line in *:MODALIAS=pci:*) ;; *) continue ;; esac
+    line=${line#*=pci:}
     line=${line%%sv*}
     case $patterns in *":${line}s"*) continue ;; esac
     patterns=$patterns$nl:${line}s$nl:${line%d*}d\*s

@@ -56,6 +56,7 @@ function functionEntries(part: PciPart, places: ReadonlyMap<string, string>): Tr
     attribute('subsystem_vendor', `0x${subVendor}`),
     attribute('subsystem_device', `0x${subDevice}`),
     attribute('modalias', modalias(vendor, device, subVendor, subDevice, part.class)),
+    file(`${place}/uevent`, uevent(part, [vendor, device, subVendor, subDevice]), 0o644),
     attribute('numa_node', String(part.numaNode ?? -1), 0o644),
     attribute('driver_override', part.driverOverride ?? '(null)', 0o644),
     ...(part.bootVga === undefined ? [] : [attribute('boot_vga', part.bootVga ? '1' : '0')]),
@@ -99,6 +100,19 @@ function driverEntries(parts: readonly PciPart[], places: ReadonlyMap<string, st
       return [{ type: 'link', ...at(`/sys/bus/pci/drivers/${part.driver}/${part.address}`), to }]
     }),
   ]
+}
+
+/** As pci_uevent writes it (drivers/pci/pci-driver.c). */
+function uevent(part: PciPart, [vendor, device, subVendor, subDevice]: readonly [string, string, string, string]): string {
+  const lines = [
+    ...(part.driver === undefined ? [] : [`DRIVER=${part.driver}`]),
+    `PCI_CLASS=${Number.parseInt(part.class, 16).toString(16).toUpperCase().padStart(4, '0')}`,
+    `PCI_ID=${vendor}:${device}`.toUpperCase(),
+    `PCI_SUBSYS_ID=${subVendor}:${subDevice}`.toUpperCase(),
+    `PCI_SLOT_NAME=${part.address}`,
+    `MODALIAS=${modalias(vendor, device, subVendor, subDevice, part.class)}`,
+  ]
+  return `${lines.join('\n')}\n`
 }
 
 /** As pci_uevent and modalias_show write it (drivers/pci/pci-sysfs.c). */
