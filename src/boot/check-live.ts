@@ -1,0 +1,59 @@
+import type { Pending } from '../core/plan.ts'
+import { parseKernelCommandLine } from '../formats/kernel-command-line.ts'
+import type { ArgumentList, ArgumentLists } from './argument-list.ts'
+import { hasName } from './argument-list.ts'
+import { formatArgumentText } from './claim-identity.ts'
+import { foldName } from './fold-name.ts'
+import { isArgumentMet, isSequenceMet } from './settle-arguments.ts'
+import type { ArgumentMerged } from './settle-grub.ts'
+import type { BootMerged, EarlyMerged } from './settle-module-lists.ts'
+import type { Snapshot } from '../core/snapshot.ts'
+
+/** Arguments that were saved before this plan and that the running kernel was not booted with. */
+export function findPendingArguments(
+  snapshot: Snapshot,
+  before: ArgumentLists,
+  claims: readonly ArgumentMerged[],
+): readonly Pending[] {
+  const live: ArgumentList = parseKernelCommandLine(snapshot.commandLine).map(({ name, value, text }, origin) => ({
+    origin,
+    text,
+    name,
+    value,
+  }))
+  const running = { linux: live, normal: [] }
+  return claims
+    .filter((merged) => isMet(before, merged) && !isMet(running, merged))
+    .map((merged) => describePending(live, merged))
+}
+
+function isMet(lists: ArgumentLists, { claim }: ArgumentMerged): boolean {
+  return claim.of === 'kernel-argument' ? isArgumentMet(lists, claim) : isSequenceMet(lists, claim)
+}
+
+function describePending(live: ArgumentList, { claim }: ArgumentMerged): Pending {
+  const names = claim.of === 'kernel-argument' ? [claim.name] : claim.names
+  const seen = live.filter((argument) => names.some((name) => hasName(argument, name))).map(({ text }) => text)
+  const saved = claim.of === 'kernel-argument' ? formatArgumentText(claim) : claim.args.join(' ')
+  return {
+    what: claim.of === 'kernel-argument' ? `kernel argument ${claim.name}` : `kernel arguments of ${claim.owner}`,
+    saved: claim.want === 'present' ? saved : `no ${saved}`,
+    live: seen.length === 0 ? 'none' : seen.join(' '),
+  }
+}
+
+/** Modules that were listed before this plan and that are not loaded, in an order that does not depend on the tasks'. */
+export function findPendingModules(
+  snapshot: Snapshot,
+  claims: readonly (EarlyMerged | BootMerged)[],
+  isListed: (module: string) => boolean,
+  comingNow: ReadonlySet<string>,
+): readonly Pending[] {
+  const running = snapshot.kernels.find((kernel) => kernel.running)
+  return claims
+    .filter(({ claim }) => claim.want === 'present' && isListed(claim.module))
+    .map(({ claim }) => foldName(claim.module))
+    .filter((module) => !snapshot.loadedModules.has(module) && !comingNow.has(module))
+    .filter((module) => running?.modules.get(module) === 'loadable')
+    .map((module) => ({ what: `module ${module}`, saved: 'loaded at boot', live: 'not loaded' }))
+}

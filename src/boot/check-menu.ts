@@ -1,0 +1,45 @@
+import { listGrubEntries } from '../formats/grub-cfg.ts'
+import type { GrubEntry } from '../formats/grub-cfg.ts'
+import type { BootStack } from './detect-stack.ts'
+import { parseArgumentList } from './argument-list.ts'
+import type { ArgumentLists } from './argument-list.ts'
+import { isArgumentMet, isSequenceMet } from './settle-arguments.ts'
+import type { ArgumentMerged } from './settle-grub.ts'
+import { noteOutdated } from './workspace.ts'
+import type { Workspace } from './workspace.ts'
+
+const linuxScripts: ReadonlySet<string> = new Set(['10_linux', '10_linux_zfs'])
+
+/** Entries that 10_linux writes: those that are generated from the variables. */
+export function listGenerated(stack: BootStack): readonly GrubEntry[] {
+  if (stack.menu === null) return []
+  return listGrubEntries(stack.menu).filter(
+    ({ section, boots }) => boots === 'linux' && section !== null && linuxScripts.has(section),
+  )
+}
+
+/**
+ * A menu that was generated before the variables were as they are now lacks what they hold: it must be generated again,
+ * although no file changes.
+ */
+export function checkMenu(workspace: Workspace, stack: BootStack, claims: readonly ArgumentMerged[]): void {
+  if (claims.length === 0) return
+  if (stack.menu === null) {
+    const why = 'it may not be read without root'
+    workspace.uncertain.push({ code: 'MENU_UNREADABLE', what: '/boot/grub/grub.cfg', why })
+    return
+  }
+  for (const merged of claims) {
+    const stale = listGenerated(stack).some((entry) => concerns(entry, merged) && !isMetIn(entry, merged))
+    if (stale) noteOutdated(workspace, 'boot-loader', merged.tasks)
+  }
+}
+
+function concerns(entry: GrubEntry, { claim }: ArgumentMerged): boolean {
+  return !entry.isRecovery || (claim.of === 'kernel-argument' && claim.entries === 'all')
+}
+
+function isMetIn(entry: GrubEntry, { claim }: ArgumentMerged): boolean {
+  const lists: ArgumentLists = { linux: parseArgumentList(entry.linux?.args ?? ''), normal: [] }
+  return claim.of === 'kernel-argument' ? isArgumentMet(lists, claim) : isSequenceMet(lists, claim)
+}

@@ -1,0 +1,204 @@
+import { regenerations } from '../core/change.ts'
+import type { Change, Regeneration } from '../core/change.ts'
+import type { Claim } from '../core/claim.ts'
+import type { BootExpectation, NextBoot, Pending } from '../core/plan.ts'
+import type { Snapshot } from '../core/snapshot.ts'
+import { hasModule, parseModuleList } from '../formats/module-list.ts'
+import { composeNormal } from './argument-list.ts'
+import type { ArgumentLists } from './argument-list.ts'
+import { checkImages, concernsImage } from './check-images.ts'
+import { findPendingArguments, findPendingModules } from './check-live.ts'
+import { checkMenu } from './check-menu.ts'
+import type { BootStack } from './detect-stack.ts'
+import { expectBoot } from './expect-boot.ts'
+import { foldName } from './fold-name.ts'
+import { evaluateGrubArguments, readGrubDefaults } from './grub-defaults.ts'
+import { findUnreadableModprobe } from './modprobe-files.ts'
+import { isArgumentMerged, settleGrub } from './settle-grub.ts'
+import type { ArgumentMerged } from './settle-grub.ts'
+import type { SettleContext } from './settle-context.ts'
+import {
+  earlyModulesPath,
+  listModulesLoadFiles,
+  settleBootModules,
+  settleEarlyModules,
+} from './settle-module-lists.ts'
+import type { BootMerged, EarlyMerged } from './settle-module-lists.ts'
+import { settleOptions } from './settle-options.ts'
+import type { OptionMerged, SettledOptions } from './settle-options.ts'
+import { settleBlacklists, settleSoftdeps } from './settle-softdeps.ts'
+import type { BlacklistMerged, SoftdepMerged } from './settle-softdeps.ts'
+import { settleAttribute, settleFile, settleKernelModule, settleUnit, settleVariable } from './settle-targets.ts'
+import type { MergedClaim, TaskDiagnostic } from './tasked.ts'
+import { closeWorkspace, openWorkspace } from './workspace.ts'
+import type { Workspace } from './workspace.ts'
+import { error } from '../core/diagnostic.ts'
+
+export type SettleInput = {
+  readonly merged: readonly MergedClaim[]
+  readonly snapshot: Snapshot
+  /** null where no claim concerns the boot: then none may. */
+  readonly stack: BootStack | null
+  readonly context: SettleContext
+}
+
+export type Settled = {
+  /** One per kind and target, in an order that does not depend on the order of the tasks. */
+  readonly changes: readonly Change[]
+  readonly regenerate: readonly Regeneration[]
+  /** Tasks for which something is only rebuilt. */
+  readonly outdated: ReadonlyMap<Regeneration, readonly number[]>
+  readonly diagnostics: readonly TaskDiagnostic[]
+  readonly pending: readonly Pending[]
+  readonly uncertain: NextBoot['uncertain']
+  /** Claims that hold beyond those of tasks, because lines of others were taken over. */
+  readonly adopted: readonly Claim[]
+  /** null where nothing is generated. */
+  readonly expectation: BootExpectation | null
+}
+
+/** True for claims that can be settled only where the boot stack is known. */
+export function concernsBoot(merged: MergedClaim): boolean {
+  return isArgumentMerged(merged) || concernsImage(merged)
+}
+
+/** Turns merged claims into changes for this host's boot stack; the only writer of files that several tasks share. */
+export function settle({ merged, snapshot, stack, context }: SettleInput): Settled {
+  const workspace = openWorkspace(snapshot)
+  const args = merged.filter(isArgumentMerged)
+  const options = settleModprobe(workspace, merged, context)
+  const moved = options.moved.map(({ name, tasks }): ArgumentMerged => {
+    const claim = { want: 'absent', of: 'kernel-argument', name, value: null, entries: 'all' } as const
+    return { claim, tasks, adopt: true }
+  })
+  const grub = stack === null ? null : settleGrub(workspace, [...args, ...moved], context)
+  settleLists(workspace, merged)
+  settleTargets(workspace, merged, context)
+  const changes = sortChanges(closeWorkspace(workspace))
+  if (stack !== null) checkDerived(workspace, stack, merged, changes)
+  workspace.pending.push(...findPending(workspace, merged, grub?.before ?? null, changes))
+  const regenerate = listRegenerations(changes, workspace)
+  return {
+    changes,
+    regenerate,
+    outdated: new Map([...workspace.outdated].map(([name, tasks]) => [name, [...tasks].toSorted((a, b) => a - b)])),
+    diagnostics: workspace.diagnostics,
+    pending: workspace.pending,
+    uncertain: workspace.uncertain,
+    adopted: options.adopted,
+    expectation: expectBoot({ merged, snapshot, changes, regenerate, lists: grub?.after ?? null }),
+  }
+}
+
+function settleModprobe(workspace: Workspace, merged: readonly MergedClaim[], context: SettleContext): SettledOptions {
+  const options = merged.filter((each): each is OptionMerged => each.claim.of === 'module-option')
+  const softdeps = merged.filter((each): each is SoftdepMerged => each.claim.of === 'softdep')
+  const blacklists = merged.filter((each): each is BlacklistMerged => each.claim.of === 'blacklist')
+  const tasks = [...options, ...softdeps, ...blacklists].flatMap((each) => each.tasks)
+  if (options.length + softdeps.length + blacklists.length === 0) return { moved: [], adopted: [] }
+  const unreadable = findUnreadableModprobe(workspace.snapshot)
+  if (unreadable.length > 0) {
+    const hint = 'run as root or with --become'
+    const diagnostic = error('FILE_UNREADABLE', `${unreadable[0]} cannot be read`, { hint, evidence: unreadable })
+    workspace.diagnostics.push({ diagnostic, tasks })
+    return { moved: [], adopted: [] }
+  }
+  const found = evaluateGrubArguments(readGrubDefaults(workspace.snapshot, new Map()))
+  const commandLine = found.ok ? composeNormal(found.lists) : []
+  const settled = settleOptions(workspace, options, commandLine, context)
+  settleSoftdeps(workspace, softdeps)
+  settleBlacklists(workspace, blacklists)
+  return settled
+}
+
+function isEarly(merged: MergedClaim): merged is EarlyMerged {
+  return merged.claim.of === 'early-module'
+}
+
+function isBoot(merged: MergedClaim): merged is BootMerged {
+  return merged.claim.of === 'boot-module'
+}
+
+function settleLists(workspace: Workspace, merged: readonly MergedClaim[]): void {
+  settleEarlyModules(workspace, merged.filter(isEarly))
+  settleBootModules(workspace, merged.filter(isBoot), findLoaded(workspace.snapshot, merged))
+}
+
+/** Modules that are loaded, or that this plan loads. */
+function findLoaded(snapshot: Snapshot, merged: readonly MergedClaim[]): ReadonlySet<string> {
+  const coming = merged.flatMap(({ claim }) =>
+    claim.of === 'kernel-module' && claim.want === 'present' ? [foldName(claim.target)] : [],
+  )
+  return new Set([...snapshot.loadedModules, ...coming])
+}
+
+function settleTargets(workspace: Workspace, merged: readonly MergedClaim[], context: SettleContext): void {
+  const files = merged.flatMap(({ claim }) => (claim.of === 'file' && claim.want === 'present' ? [claim.target] : []))
+  for (const each of merged) {
+    const { claim } = each
+    if (claim.of === 'file') settleFile(workspace, each, claim, context)
+    else if (claim.of === 'environment-variable') settleVariable(workspace, each, claim)
+    else if (claim.of === 'attribute') settleAttribute(workspace, each, claim)
+    else if (claim.of === 'kernel-module') settleKernelModule(workspace, each, claim)
+    else if (claim.of === 'unit') settleUnit(workspace, each, claim, files.some((path) => path.endsWith(`/${claim.target}`)))
+  }
+}
+
+const kindOrder: readonly Change['kind'][] = [
+  'directory',
+  'file',
+  'link',
+  'boot-arguments',
+  'kernel-module',
+  'attribute',
+  'driver',
+  'unit',
+]
+
+/** By kind; attributes and modules stay in the order of their claims, where order counts. */
+function sortChanges(changes: readonly Change[]): readonly Change[] {
+  return changes.toSorted((a, b) => kindOrder.indexOf(a.kind) - kindOrder.indexOf(b.kind))
+}
+
+/** Whatever a change rebuilds anyway needs no look. */
+function checkDerived(
+  workspace: Workspace,
+  stack: BootStack,
+  merged: readonly MergedClaim[],
+  changes: readonly Change[],
+): void {
+  const planned = new Set(changes.flatMap(({ regenerate }) => regenerate))
+  if (!planned.has('boot-loader')) checkMenu(workspace, stack, merged.filter(isArgumentMerged))
+  if (!planned.has('initramfs')) checkImages(workspace, merged)
+}
+
+function listRegenerations(changes: readonly Change[], workspace: Workspace): readonly Regeneration[] {
+  const wanted = new Set([...changes.flatMap(({ regenerate }) => regenerate), ...workspace.outdated.keys()])
+  return regenerations.filter((name) => wanted.has(name))
+}
+
+function findPending(
+  workspace: Workspace,
+  merged: readonly MergedClaim[],
+  before: ArgumentLists | null,
+  changes: readonly Change[],
+): readonly Pending[] {
+  const { snapshot } = workspace
+  const args = before === null ? [] : findPendingArguments(snapshot, before, merged.filter(isArgumentMerged))
+  const coming = new Set(changes.flatMap(({ kind, target }) => (kind === 'kernel-module' ? [target] : [])))
+  const early = parseModuleList(contentBefore(snapshot, earlyModulesPath), 'initramfs')
+  const lists = listModulesLoadFiles(snapshot).map((path) => parseModuleList(contentBefore(snapshot, path), 'modules-load'))
+  const pending = [
+    ...args,
+    ...findPendingModules(snapshot, merged.filter(isEarly), (name) => hasModule(early, name), coming),
+    ...findPendingModules(snapshot, merged.filter(isBoot), (name) => lists.some((list) => hasModule(list, name)), coming),
+  ]
+  const unique = new Map(pending.map((each) => [`${each.what} ${each.saved}`, each]))
+  return [...unique.values()].toSorted((a, b) => (a.what + a.saved < b.what + b.saved ? -1 : 1))
+}
+
+function contentBefore(snapshot: Snapshot, path: string): string {
+  const state = snapshot.files.get(path)
+  return state?.type === 'file' ? state.content : ''
+}
+
