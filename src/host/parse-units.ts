@@ -8,9 +8,10 @@ export function parseUnits(
   units: readonly string[],
   files: ReadonlyMap<string, FileState>,
 ): Map<string, UnitState> {
-  const shown = output.sections.get('units')?.split(/\n{2,}/)
-  if (shown === undefined) return new Map(units.map((unit) => [unit, readUnitFiles(unit, files)]))
-  const blocks = shown.filter((block) => block.trim() !== '')
+  const shown = output.sections.get('units') ?? ''
+  const blocks = shown.split(/\n{2,}/).filter((block) => block.trim() !== '')
+  // A user whom systemd does not answer knows as much as one who looks at a tree.
+  if (blocks.length === 0) return new Map(units.map((unit) => [unit, readUnitFiles(unit, files)]))
   if (blocks.length !== units.length) output.problems.push('systemctl show did not answer for every unit')
   return new Map(units.map((unit, index) => [unit, parseShown(blocks[index] ?? '')]))
 }

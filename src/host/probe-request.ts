@@ -45,7 +45,7 @@ export function completeReads(reads: Reads): Required<Reads> {
     paths: unite([baseReads.paths, reads.paths, units.flatMap(unitPaths)]),
     globs: unite([baseReads.globs, reads.globs, units.flatMap(unitGlobs)]),
     attributes: unite([baseReads.attributes, reads.attributes]),
-    modules: unite([baseReads.modules, reads.modules]).map((name) => name.replaceAll('-', '_')),
+    modules: unite([baseReads.modules, reads.modules?.map(foldName)]),
     units,
     symbols: unite([reads.symbols]),
   }
@@ -63,6 +63,11 @@ function unitGlobs(unit: string): string[] {
 /** In byte order, so that one directory's paths stand together: the probe resolves a directory once. */
 function unite(lists: readonly (readonly string[] | undefined)[]): string[] {
   return [...new Set(lists.flatMap((list) => list ?? []))].sort()
+}
+
+/** Module names are the same with `-` and `_` (libkmod-util.c modname_normalize). */
+function foldName(name: string): string {
+  return name.replaceAll('-', '_')
 }
 
 /** Module and symbol names go into a regular expression. */

@@ -260,7 +260,7 @@ read_contents() {
   set -- ".$boot"/vmlinuz-* ".$boot"/initrd.img-*
   set -f
   before=$(stat -c "$stat_format" -- $contents $others "$@" 2>/dev/null)
-  [ -n "$before" ] || give_up TOOL_UNFIT 'stat does not understand -c'
+  [ -n "$before" ] || [ -z "$contents$others" ] || give_up TOOL_UNFIT 'stat does not understand -c'
   section paths
   printf '%s' "$out"
   section stat

@@ -66,10 +66,22 @@ function growTables(own: ReadonlyMap<string, TreeEntry>): TreeEntry[] {
     const modules = `/usr/lib/modules/${release}/modules`
     return [
       grow(`${modules}.alias`, aliasLines(20_000)),
-      grow(`${modules}.dep`, numbered(6000, (n) => `kernel/drivers/group${n % 90}/module_${n}.ko: kernel/lib/lib${n % 40}.ko\n`)),
-      grow(`${modules}.builtin`, numbered(900, (n) => `kernel/drivers/group${n % 90}/builtin_${n}.ko\n`)),
-      grow(`${modules}.builtin.modinfo`, numbered(6000, (n) => `builtin_${n % 900}.parm=option_${n}:what it does (bool)\0`)),
-      grow(`/boot/config-${release}`, numbered(11_000, (n) => (n % 4 === 0 ? `# CONFIG_N${n} is not set\n` : `CONFIG_N${n}=m\n`))),
+      grow(
+        `${modules}.dep`,
+        numbered(6000, (n) => `kernel/drivers/group${n % 90}/module_${n}.ko: kernel/lib/lib${n % 40}.ko\n`),
+      ),
+      grow(
+        `${modules}.builtin`,
+        numbered(900, (n) => `kernel/drivers/group${n % 90}/builtin_${n}.ko\n`),
+      ),
+      grow(
+        `${modules}.builtin.modinfo`,
+        numbered(6000, (n) => `builtin_${n % 900}.parm=option_${n}:what it does (bool)\0`),
+      ),
+      grow(
+        `/boot/config-${release}`,
+        numbered(11_000, (n) => (n % 4 === 0 ? `# CONFIG_N${n} is not set\n` : `CONFIG_N${n}=m\n`)),
+      ),
     ]
   })
 }

@@ -103,7 +103,10 @@ function driverEntries(parts: readonly PciPart[], places: ReadonlyMap<string, st
 }
 
 /** As pci_uevent writes it (drivers/pci/pci-driver.c). */
-function uevent(part: PciPart, [vendor, device, subVendor, subDevice]: readonly [string, string, string, string]): string {
+function uevent(
+  part: PciPart,
+  [vendor, device, subVendor, subDevice]: readonly [string, string, string, string],
+): string {
   const lines = [
     ...(part.driver === undefined ? [] : [`DRIVER=${part.driver}`]),
     `PCI_CLASS=${Number.parseInt(part.class, 16).toString(16).toUpperCase().padStart(4, '0')}`,
