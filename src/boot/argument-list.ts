@@ -1,6 +1,11 @@
 import type { Bytes } from '../core/bytes.ts'
 import { parseGrubLinuxArguments } from '../formats/grub-quoting.ts'
-import { formatKernelArgument, isKernelBlank, isSameName, parseKernelCommandLine } from '../formats/kernel-command-line.ts'
+import {
+  formatKernelArgument,
+  isKernelBlank,
+  isSameName,
+  parseKernelCommandLine,
+} from '../formats/kernel-command-line.ts'
 
 /**
  * One argument of a variable that GRUB puts on its `linux` lines. `origin` is its place among the variable's words,

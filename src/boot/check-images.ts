@@ -34,7 +34,12 @@ export function checkImages(workspace: Workspace, claims: readonly MergedClaim[]
       continue
     }
     const stale = concerned.filter((merged) => !isInImage(snapshot, kernel, listing, merged))
-    if (stale.length > 0) noteOutdated(workspace, 'initramfs', stale.flatMap(({ tasks }) => tasks))
+    if (stale.length > 0)
+      noteOutdated(
+        workspace,
+        'initramfs',
+        stale.flatMap(({ tasks }) => tasks),
+      )
   }
 }
 
@@ -59,7 +64,9 @@ function isInImage(
   if (claim.want === 'absent') return true
   const module = foldName(claim.module)
   if (kernel.modules.get(module) !== 'loadable') return true
-  return listing.modules.some((name) => foldName(name) === module) && listing.early.some((name) => foldName(name) === module)
+  return (
+    listing.modules.some((name) => foldName(name) === module) && listing.early.some((name) => foldName(name) === module)
+  )
 }
 
 function hasOwnFile(snapshot: Snapshot, listing: ImageListing): boolean {

@@ -95,7 +95,9 @@ function describeSubject(claim: Claim): string {
     case 'kernel-module':
       return `${claim.target} loaded`
     case 'environment-variable':
-      return claim.value === null ? `no ${claim.name} in ${claim.target}` : `${claim.name}=${claim.value} in ${claim.target}`
+      return claim.value === null
+        ? `no ${claim.name} in ${claim.target}`
+        : `${claim.name}=${claim.value} in ${claim.target}`
     case 'file':
       return `file ${claim.target}`
     case 'attribute':

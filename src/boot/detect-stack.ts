@@ -36,9 +36,11 @@ export function detectBootStack(snapshot: Snapshot): DetectedStack {
   }
   const menu = parseGrubCfg(findContent(snapshot, grubConfigurationPath) ?? '')
   const found = findBootEntry(snapshot, menu)
-  if (!found.ok) return unsupported('a GRUB menu without a default that can be told', [`${grubConfigurationPath}: ${found.problem}`])
+  if (!found.ok)
+    return unsupported('a GRUB menu without a default that can be told', [`${grubConfigurationPath}: ${found.problem}`])
   const problem = describeEntry(found.entry)
-  if (problem !== undefined) return unsupported(problem, [`${grubConfigurationPath}:${found.entry.line}: ${found.entry.title}`])
+  if (problem !== undefined)
+    return unsupported(problem, [`${grubConfigurationPath}:${found.entry.line}: ${found.entry.title}`])
   const { entry, once } = found
   return { ok: true, stack: { loader: 'grub', initramfs: 'initramfs-tools', menu, entry, once } }
 }
@@ -113,6 +115,7 @@ function findForeignInitramfs(snapshot: Snapshot): Found | undefined {
     ['mkinitcpio', '/etc/mkinitcpio.conf'],
   ] as const
   const found = other.find(([tool, path]) => tools.has(tool) || isThere(snapshot, path))
-  if (found !== undefined) return { name: `initramfs images by ${found[0]}`, evidence: [tools.get(found[0]) ?? found[1]] }
+  if (found !== undefined)
+    return { name: `initramfs images by ${found[0]}`, evidence: [tools.get(found[0]) ?? found[1]] }
   return { name: 'no initramfs-tools', evidence: ['no /etc/initramfs-tools or no update-initramfs'] }
 }

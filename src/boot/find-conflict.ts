@@ -64,10 +64,7 @@ function findDifference(a: Claim, b: Claim): string | undefined {
   return a.of === 'unit' && b.of === 'unit' ? findUnitConflict(a, b) : undefined
 }
 
-function findUnitConflict(
-  a: Extract<Claim, { of: 'unit' }>,
-  b: Extract<Claim, { of: 'unit' }>,
-): string | undefined {
+function findUnitConflict(a: Extract<Claim, { of: 'unit' }>, b: Extract<Claim, { of: 'unit' }>): string | undefined {
   if (a.after.enabled !== b.after.enabled || a.after.masked !== b.after.masked) return 'two states for one unit'
   const active = a.after.active === null || b.after.active === null || a.after.active === b.after.active
   return active ? undefined : 'two states for one unit'

@@ -21,7 +21,10 @@ export function listGrubDefaults(snapshot: Snapshot): readonly string[] {
 }
 
 /** As `evaluateShellFiles` takes them, at the paths where they really stand. An absent first file is empty. */
-export function readGrubDefaults(snapshot: Snapshot, contents: ReadonlyMap<string, Bytes | null>): readonly ShellFile[] {
+export function readGrubDefaults(
+  snapshot: Snapshot,
+  contents: ReadonlyMap<string, Bytes | null>,
+): readonly ShellFile[] {
   return listGrubDefaults(snapshot).flatMap((asked) => {
     const { path, state } = findFile(snapshot, asked)
     const content = contents.get(path) ?? (state.type === 'file' ? state.content : null)
@@ -30,7 +33,11 @@ export function readGrubDefaults(snapshot: Snapshot, contents: ReadonlyMap<strin
 }
 
 export type GrubArguments =
-  | { readonly ok: true; readonly lists: ArgumentLists; readonly assignedAt: Readonly<Record<string, readonly ShellPosition[]>> }
+  | {
+      readonly ok: true
+      readonly lists: ArgumentLists
+      readonly assignedAt: Readonly<Record<string, readonly ShellPosition[]>>
+    }
   | { readonly ok: false; readonly path: string; readonly line: number; readonly why: string }
 
 /** Both variables as they are after all files. */
@@ -40,7 +47,10 @@ export function evaluateGrubArguments(files: readonly ShellFile[]): GrubArgument
   if (whole !== undefined) return { ok: false, path: whole.path, line: whole.line, why: whole.why }
   const linux = findVariable(evaluated, linuxVariable)
   const normal = findVariable(evaluated, normalVariable)
-  for (const [name, variable] of [[linuxVariable, linux], [normalVariable, normal]] as const) {
+  for (const [name, variable] of [
+    [linuxVariable, linux],
+    [normalVariable, normal],
+  ] as const) {
     const problem = findProblem(name, variable)
     if (problem !== undefined) return { ok: false, ...problem }
   }

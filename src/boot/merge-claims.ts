@@ -62,17 +62,19 @@ function findConflicts(merged: readonly MergedClaim[]): readonly TaskDiagnostic[
 
 function findAnyConflict(a: Claim, b: Claim): string | undefined {
   if (formatSlot(a) === formatSlot(b)) return findConflict(a, b)
-  return (
-    findSequenceConflict(a, b) ?? findSequenceConflict(b, a) ?? findFileConflict(a, b) ?? findFileConflict(b, a)
-  )
+  return findSequenceConflict(a, b) ?? findSequenceConflict(b, a) ?? findFileConflict(a, b) ?? findFileConflict(b, a)
 }
 
 function describeConflict(a: MergedClaim, b: MergedClaim, why: string): TaskDiagnostic {
   const [first, second] = (a.tasks[0] ?? 0) <= (b.tasks[0] ?? 0) ? [a, b] : [b, a]
   return {
-    diagnostic: error('CLAIM_CONFLICT', `${describeClaim(first.claim)} and ${describeClaim(second.claim)} cannot both hold: ${why}`, {
-      hint: 'change one of the two tasks, or keep them apart with when',
-    }),
+    diagnostic: error(
+      'CLAIM_CONFLICT',
+      `${describeClaim(first.claim)} and ${describeClaim(second.claim)} cannot both hold: ${why}`,
+      {
+        hint: 'change one of the two tasks, or keep them apart with when',
+      },
+    ),
     tasks: [...new Set([...first.tasks, ...second.tasks])].toSorted((x, y) => x - y),
     claims: [first.claim, second.claim],
   }

@@ -4,7 +4,12 @@ import { findOrderedList, formatIdentity } from './claim-identity.ts'
 /** Tasks whose claims ask for two orders of one list. */
 export type OrderConflict = { readonly list: string; readonly tasks: readonly number[] }
 
-type Node = { readonly identity: string; readonly list: string | null; readonly rank: number; readonly later: Set<string> }
+type Node = {
+  readonly identity: string
+  readonly list: string | null
+  readonly rank: number
+  readonly later: Set<string>
+}
 
 /**
  * Puts claims into an order that does not depend on the order of the tasks: each task's own order holds within a list;
@@ -71,6 +76,8 @@ function sortNodes(nodes: ReadonlyMap<string, Node>, tasks: readonly (readonly C
 
 function findTasks(tasks: readonly (readonly ClaimOfTask[])[], nodes: readonly Node[]): readonly number[] {
   const identities = new Set(nodes.map((node) => node.identity))
-  const involved = tasks.flat().filter(({ claim }) => identities.has(formatIdentity(claim)) && findOrderedList(claim) !== null)
+  const involved = tasks
+    .flat()
+    .filter(({ claim }) => identities.has(formatIdentity(claim)) && findOrderedList(claim) !== null)
   return [...new Set(involved.map(({ task }) => task))].toSorted((a, b) => a - b)
 }

@@ -96,7 +96,10 @@ function withMember(lists: ArgumentLists, claim: ArgumentClaim): ArgumentLists {
   const list = claim.entries === 'all' ? lists.linux : composeNormal(lists)
   if (hasMember(list, claim)) return lists
   if (claim.entries === 'all') return moveMembers(lists, claim)
-  if (lists.normal.some((argument) => hasName(argument, claim.name)) || !lists.linux.some((a) => hasName(a, claim.name))) {
+  if (
+    lists.normal.some((argument) => hasName(argument, claim.name)) ||
+    !lists.linux.some((a) => hasName(a, claim.name))
+  ) {
     return { ...lists, normal: addMember(lists.normal, claim) }
   }
   return { ...lists, linux: addMember(lists.linux, claim) }

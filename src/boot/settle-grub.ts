@@ -6,7 +6,13 @@ import { composeNormal, hasName, sameList } from './argument-list.ts'
 import type { ArgumentList, ArgumentLists } from './argument-list.ts'
 import { describeClaim } from './claim-identity.ts'
 import { foldName } from './fold-name.ts'
-import { evaluateGrubArguments, linuxVariable, listGrubDefaults, normalVariable, readGrubDefaults } from './grub-defaults.ts'
+import {
+  evaluateGrubArguments,
+  linuxVariable,
+  listGrubDefaults,
+  normalVariable,
+  readGrubDefaults,
+} from './grub-defaults.ts'
 import type { GrubArguments } from './grub-defaults.ts'
 import { isRepeatable } from './repeatable-arguments.ts'
 import { applyArgumentClaim, applySequenceClaim, orderRepeatable, sameLists } from './settle-arguments.ts'
@@ -28,7 +34,11 @@ type KnownArguments = Extract<GrubArguments, { ok: true }>
 export type SettledGrub = { readonly before: ArgumentLists; readonly after: ArgumentLists } | null
 
 /** Settles kernel arguments into /etc/default/grub and its drop-ins: the file with the text in question is edited. */
-export function settleGrub(workspace: Workspace, claims: readonly ArgumentMerged[], context: SettleContext): SettledGrub {
+export function settleGrub(
+  workspace: Workspace,
+  claims: readonly ArgumentMerged[],
+  context: SettleContext,
+): SettledGrub {
   const tasks = claims.flatMap((merged) => merged.tasks)
   const files = openDefaults(workspace, tasks)
   if (files === undefined) return null
@@ -109,7 +119,10 @@ function orderAll(lists: ArgumentLists, claims: readonly ArgumentMerged[], tasks
   }
   let ordered = lists
   for (const group of groups.values()) {
-    const next = orderRepeatable(ordered, group.map(({ claim }) => claim as ArgumentClaim))
+    const next = orderRepeatable(
+      ordered,
+      group.map(({ claim }) => claim as ArgumentClaim),
+    )
     if (!sameLists(ordered, next)) for (const task of group.flatMap((merged) => merged.tasks)) tasks.add(task)
     ordered = next
   }
@@ -127,7 +140,8 @@ function findHandWritten(
   if (context.isExplicit(merged) || context.isOwned(merged)) return undefined
   const names = claim.of === 'kernel-argument' ? [claim.name] : claim.names
   const found = composeNormal(lists).filter((argument) => names.some((name) => hasName(argument, name)))
-  const own = claim.of === 'kernel-argument' && claim.member === true && found.every((argument) => argument.origin === null)
+  const own =
+    claim.of === 'kernel-argument' && claim.member === true && found.every((argument) => argument.origin === null)
   return found.length === 0 || own ? undefined : found
 }
 
@@ -138,10 +152,14 @@ function describeHandWritten(found: KnownArguments, merged: ArgumentMerged, args
   const text = args.map((argument) => argument.text).join(' ')
   const evidence = [at === undefined ? text : `${at.path}:${at.line}: ${text}`]
   return {
-    diagnostic: error('ADOPT_NEEDED', `${describeClaim(merged.claim)} is wanted, but something else was written by hand`, {
-      hint: 'adopt: true on the task replaces it',
-      evidence,
-    }),
+    diagnostic: error(
+      'ADOPT_NEEDED',
+      `${describeClaim(merged.claim)} is wanted, but something else was written by hand`,
+      {
+        hint: 'adopt: true on the task replaces it',
+        evidence,
+      },
+    ),
     tasks: merged.tasks,
     claims: [merged.claim],
   }
@@ -176,7 +194,9 @@ function writeList(files: readonly ShellFile[], name: string, before: ArgumentLi
 
 /** `editTokens` asks for each word once and in order: answers are by place, so that equal words are told apart. */
 function toTokenEdit(before: ArgumentList, after: ArgumentList): TokenEdit {
-  const kept = new Map(after.flatMap((argument) => (argument.origin === null ? [] : [[argument.origin, argument] as const])))
+  const kept = new Map(
+    after.flatMap((argument) => (argument.origin === null ? [] : [[argument.origin, argument] as const])),
+  )
   const survivors = before.filter((argument) => argument.origin !== null && kept.has(argument.origin))
   let seen = 0
   let asked = 0

@@ -19,15 +19,25 @@ const ownHeader = '# Written by passway: kernel modules to load at boot.\n'
 /** Settles the list of modules that initramfs-tools puts into the images and loads early, in its order. */
 export function settleEarlyModules(workspace: Workspace, claims: readonly EarlyMerged[]): void {
   if (claims.length === 0) return
-  const file = openFile(workspace, earlyModulesPath, claims.flatMap(({ tasks }) => tasks))
+  const file = openFile(
+    workspace,
+    earlyModulesPath,
+    claims.flatMap(({ tasks }) => tasks),
+  )
   if (file === undefined) return
   const list = parseModuleList(file.content ?? '', 'initramfs')
   const present = claims.filter(({ claim }) => claim.want === 'present')
   const absent = claims.filter(({ claim }) => claim.want === 'absent')
   const missing = present.filter(({ claim }) => !hasModule(list, claim.module))
   const unwanted = absent.filter(({ claim }) => hasModule(list, claim.module))
-  const rest = removeModules(list, unwanted.map(({ claim }) => claim.module))
-  const added = addModules(rest, missing.map(({ claim }) => claim.module))
+  const rest = removeModules(
+    list,
+    unwanted.map(({ claim }) => claim.module),
+  )
+  const added = addModules(
+    rest,
+    missing.map(({ claim }) => claim.module),
+  )
   const ordered = orderModules(added, present)
   const moved = ordered.content === added.content ? [] : present
   const tasks = [...missing, ...unwanted, ...moved].flatMap((merged) => merged.tasks)
@@ -68,7 +78,9 @@ function moveLines(list: ModuleList, wanted: readonly ModuleListEntry[]): Module
   return parseModuleList(content + list.content.slice(at), list.dialect)
 }
 
-const modulesLoadDirectories = ['/etc', '/run', '/usr/local/lib', '/usr/lib', '/lib'].map((at) => `${at}/modules-load.d`)
+const modulesLoadDirectories = ['/etc', '/run', '/usr/local/lib', '/usr/lib', '/lib'].map(
+  (at) => `${at}/modules-load.d`,
+)
 
 /** Files that are read at boot: a name in an earlier directory masks later ones (modules-load.d(5)), and /etc/modules. */
 export function listModulesLoadFiles(snapshot: Snapshot): readonly string[] {
@@ -90,7 +102,9 @@ export function settleBootModules(
   loadedNow: ReadonlySet<string>,
 ): void {
   if (claims.length === 0) return
-  const lists = listModulesLoadFiles(workspace.snapshot).map((path) => parseModuleList(contentOf(workspace, path), 'modules-load'))
+  const lists = listModulesLoadFiles(workspace.snapshot).map((path) =>
+    parseModuleList(contentOf(workspace, path), 'modules-load'),
+  )
   const present = claims.filter(({ claim }) => claim.want === 'present')
   const absent = claims.filter(({ claim }) => claim.want === 'absent')
   const missing = present.filter(({ claim }) => !lists.some((list) => hasModule(list, claim.module)))
@@ -98,8 +112,14 @@ export function settleBootModules(
   const file = openFile(workspace, ownModulesLoadPath, tasks)
   if (file === undefined) return
   const list = parseModuleList(file.content ?? ownHeader, 'modules-load')
-  const rest = removeModules(list, absent.map(({ claim }) => claim.module))
-  const next = addModules(rest, missing.map(({ claim }) => claim.module))
+  const rest = removeModules(
+    list,
+    absent.map(({ claim }) => claim.module),
+  )
+  const next = addModules(
+    rest,
+    missing.map(({ claim }) => claim.module),
+  )
   if (next.content === (file.content ?? ownHeader)) return
   const content = next.entries.length === 0 && next.content === ownHeader ? null : next.content
   const isLive = missing.every(({ claim }) => loadedNow.has(foldName(claim.module)))

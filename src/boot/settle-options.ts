@@ -115,7 +115,9 @@ function writeOwn(workspace: Workspace, group: Group, current: string | null, mo
   const value = isUnion(group) || group.present.length === 0 ? joinMembers(group, current, more) : oneValue(group)
   if (value === (current ?? '')) return
   editOwnModprobe(workspace, group.tasks, (lines) => {
-    const rewritten = replaceLines(lines, (line) => (isOptionLine(line, group) ? withoutOption(line, group) : line.text))
+    const rewritten = replaceLines(lines, (line) =>
+      isOptionLine(line, group) ? withoutOption(line, group) : line.text,
+    )
     return value === '' ? rewritten : placeOption(lines, rewritten, group, value)
   })
 }
@@ -181,10 +183,14 @@ function refuseForeign(
   const where = foreign[0] === undefined ? 'on the kernel command line' : `in ${foreign[0].path}:${foreign[0].line}`
   const tasks = group.present.filter((merged) => !context.isOwned(merged) || merged.tasks.length > 0)
   workspace.diagnostics.push({
-    diagnostic: error('ADOPT_NEEDED', `${group.option}= of ${group.module} is set ${where}, and the last line would win`, {
-      hint: 'adopt: true on the task moves it into /etc/modprobe.d/passway.conf',
-      evidence: places,
-    }),
+    diagnostic: error(
+      'ADOPT_NEEDED',
+      `${group.option}= of ${group.module} is set ${where}, and the last line would win`,
+      {
+        hint: 'adopt: true on the task moves it into /etc/modprobe.d/passway.conf',
+        evidence: places,
+      },
+    ),
     tasks: tasks.flatMap((merged) => merged.tasks),
     claims: tasks.map(({ claim }) => claim),
   })

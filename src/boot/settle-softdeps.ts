@@ -128,7 +128,8 @@ export function settleBlacklists(workspace: Workspace, claims: readonly Blacklis
     const isLine = (line: ModprobeLine) => line.kind === 'blacklist' && line.module === foldName(claim.module)
     const isThere = readModprobeEntries(workspace).some(isLine)
     if (claim.want === 'absent') {
-      if (isThere) editOwnModprobe(workspace, tasks, (lines) => replaceLines(lines, (line) => (isLine(line) ? null : line.text)))
+      if (isThere)
+        editOwnModprobe(workspace, tasks, (lines) => replaceLines(lines, (line) => (isLine(line) ? null : line.text)))
     } else if (!isThere) {
       editOwnModprobe(workspace, tasks, (lines) => {
         return `${closed(replaceLines(lines, (line) => line.text))}blacklist ${claim.module}\n`

@@ -102,12 +102,7 @@ export function settleKernelModule(workspace: Workspace, merged: MergedClaim, cl
 }
 
 /** `isCreated`: this plan writes the unit's file. */
-export function settleUnit(
-  workspace: Workspace,
-  merged: MergedClaim,
-  claim: Of<'unit'>,
-  isCreated: boolean,
-): void {
+export function settleUnit(workspace: Workspace, merged: MergedClaim, claim: Of<'unit'>, isCreated: boolean): void {
   const state = workspace.snapshot.units.get(claim.target)
   if (state?.exists !== true && !isCreated) {
     if (!claim.after.enabled || claim.want === 'absent') return

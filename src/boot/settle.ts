@@ -17,12 +17,7 @@ import { findUnreadableModprobe } from './modprobe-files.ts'
 import { isArgumentMerged, settleGrub } from './settle-grub.ts'
 import type { ArgumentMerged } from './settle-grub.ts'
 import type { SettleContext } from './settle-context.ts'
-import {
-  earlyModulesPath,
-  listModulesLoadFiles,
-  settleBootModules,
-  settleEarlyModules,
-} from './settle-module-lists.ts'
+import { earlyModulesPath, listModulesLoadFiles, settleBootModules, settleEarlyModules } from './settle-module-lists.ts'
 import type { BootMerged, EarlyMerged } from './settle-module-lists.ts'
 import { settleOptions } from './settle-options.ts'
 import type { OptionMerged, SettledOptions } from './settle-options.ts'
@@ -140,7 +135,13 @@ function settleTargets(workspace: Workspace, merged: readonly MergedClaim[], con
     else if (claim.of === 'environment-variable') settleVariable(workspace, each, claim)
     else if (claim.of === 'attribute') settleAttribute(workspace, each, claim)
     else if (claim.of === 'kernel-module') settleKernelModule(workspace, each, claim)
-    else if (claim.of === 'unit') settleUnit(workspace, each, claim, files.some((path) => path.endsWith(`/${claim.target}`)))
+    else if (claim.of === 'unit')
+      settleUnit(
+        workspace,
+        each,
+        claim,
+        files.some((path) => path.endsWith(`/${claim.target}`)),
+      )
   }
 }
 
@@ -187,11 +188,18 @@ function findPending(
   const args = before === null ? [] : findPendingArguments(snapshot, before, merged.filter(isArgumentMerged))
   const coming = new Set(changes.flatMap(({ kind, target }) => (kind === 'kernel-module' ? [target] : [])))
   const early = parseModuleList(contentBefore(snapshot, earlyModulesPath), 'initramfs')
-  const lists = listModulesLoadFiles(snapshot).map((path) => parseModuleList(contentBefore(snapshot, path), 'modules-load'))
+  const lists = listModulesLoadFiles(snapshot).map((path) =>
+    parseModuleList(contentBefore(snapshot, path), 'modules-load'),
+  )
   const pending = [
     ...args,
     ...findPendingModules(snapshot, merged.filter(isEarly), (name) => hasModule(early, name), coming),
-    ...findPendingModules(snapshot, merged.filter(isBoot), (name) => lists.some((list) => hasModule(list, name)), coming),
+    ...findPendingModules(
+      snapshot,
+      merged.filter(isBoot),
+      (name) => lists.some((list) => hasModule(list, name)),
+      coming,
+    ),
   ]
   const unique = new Map(pending.map((each) => [`${each.what} ${each.saved}`, each]))
   return [...unique.values()].toSorted((a, b) => (a.what + a.saved < b.what + b.saved ? -1 : 1))
@@ -201,4 +209,3 @@ function contentBefore(snapshot: Snapshot, path: string): string {
   const state = snapshot.files.get(path)
   return state?.type === 'file' ? state.content : ''
 }
-

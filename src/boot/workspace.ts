@@ -127,7 +127,9 @@ export function noteOutdated(workspace: Workspace, regeneration: Regeneration, t
 /** Changes of files and of directories they need, then all others, in an order that does not depend on the tasks'. */
 export function closeWorkspace(workspace: Workspace): readonly Change[] {
   const files = [...workspace.drafts.values()].flatMap(toChange)
-  const directories = files.flatMap((change) => (change.after === null ? [] : findMissingDirectories(workspace, change)))
+  const directories = files.flatMap((change) =>
+    change.after === null ? [] : findMissingDirectories(workspace, change),
+  )
   const unique = new Map(directories.map((change) => [change.target, change]))
   const ordered = [...unique.values()].map((change) => ({ ...change, tasks: tasksBelow(files, change.target) }))
   return [...ordered.toSorted(byTarget), ...files.toSorted(byTarget), ...workspace.changes]
