@@ -1,5 +1,5 @@
 import test from 'ava'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { parseSnapshot } from '../../src/host/parse-snapshot.ts'
 import { completeReads, formatProbeRequest, uniteReads } from '../../src/host/probe-request.ts'
 import { demoTree, makeTree, runProbe } from '../host-trees/open-tree.ts'

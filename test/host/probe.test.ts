@@ -170,7 +170,7 @@ test('files and globs of the demo host', async (t) => {
 test('this machine itself', async (t) => {
   const snapshot = await snapshotOf('', {}, { root: null })
   t.false(snapshot.tree)
-  t.is(snapshot.uid, process.getuid?.())
+  t.is(snapshot.uid, process.getuid?.() ?? -1)
   t.true(snapshot.tools.has('sync'))
   t.true(snapshot.memory.totalKb > 0)
 })
