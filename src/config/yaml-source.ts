@@ -62,9 +62,23 @@ function findOffset(node: SourceScalar, offset: number): number | undefined {
   const raw = rawText(node.span)
   const at = raw.indexOf(value)
   if (at !== -1 && node.style !== 'value') return node.span.start + at + offset
+  const escaped = escapePatterns.get(node.style)
+  if (escaped !== undefined && !raw.includes('\n')) return node.span.start + escapedOffset(raw, escaped, offset)
   const rest = value.slice(offset).split('\n')[0] ?? ''
   const near = rest === '' ? -1 : raw.indexOf(rest)
   return near === -1 || raw.includes(rest, near + 1) ? undefined : node.span.start + near
+}
+
+/** What stands for one character inside of quotes. */
+const escapePatterns: ReadonlyMap<ScalarStyle, RegExp> = new Map([
+  ['single-quoted', /''|[^]/y],
+  ['double-quoted', /\\(?:x[\da-fA-F]{2}|u[\da-fA-F]{4}|[^])|[^]/y],
+])
+
+function escapedOffset(raw: string, character: RegExp, offset: number): number {
+  character.lastIndex = 1
+  for (let count = 0; count < offset && character.test(raw); count++);
+  return character.lastIndex
 }
 
 function syntaxDiagnostic(source: SourceText, problem: YAMLError): Diagnostic {
