@@ -30,6 +30,7 @@ function identityFields(claim: Claim): readonly unknown[] {
     case 'attribute':
       return [claim.of, claim.target, claim.value]
     case 'unit':
+    default:
       return [claim.of, claim.target, claim.after.enabled, claim.after.active, claim.after.masked]
   }
 }
@@ -58,6 +59,7 @@ export function formatSlot(claim: Claim): string {
     case 'file':
     case 'attribute':
     case 'unit':
+    default:
       return `${claim.of} ${claim.target}`
   }
 }
@@ -103,6 +105,7 @@ function describeSubject(claim: Claim): string {
     case 'attribute':
       return `${claim.value} in ${claim.target}`
     case 'unit':
+    default:
       return `${claim.target} ${claim.after.masked ? 'masked' : claim.after.enabled ? 'enabled' : 'disabled'}`
   }
 }
@@ -132,6 +135,7 @@ export function findParameterTexts(claim: Claim): readonly string[] {
     case 'argument-sequence':
     case 'file':
     case 'unit':
+    default:
       return []
   }
 }

@@ -66,7 +66,8 @@ function sortNodes(nodes: ReadonlyMap<string, Node>, tasks: readonly (readonly C
   while (rest.length > 0) {
     const free = rest.filter((node) => !rest.some((other) => other.later.has(node.identity)))
     const next = free.toSorted((a, b) => a.rank - b.rank)[0]
-    const taken = next ?? (rest[0] as Node)
+    const taken = next ?? rest[0]
+    if (taken === undefined) break
     if (next === undefined) conflicts.push({ list: taken.list ?? '', tasks: findTasks(tasks, rest) })
     identities.push(taken.identity)
     rest.splice(rest.indexOf(taken), 1)
