@@ -1,7 +1,8 @@
 import { modules } from '../../modules/index.ts'
-import { renderFactsReference } from '../report/facts-text.ts'
 import { formatPlaybookSchema } from '../../modules/playbook-schema.ts'
 import { renderModuleReference } from '../../modules/render-reference.ts'
+import { renderFacts } from '../report/facts-text.ts'
+import { factsReference } from '../config/facts.ts'
 import { findNearest } from '../config/did-you-mean.ts'
 import { exitCodes } from '../core/exit-codes.ts'
 import { tool } from '../core/tool.ts'
@@ -13,7 +14,7 @@ export async function runModules(context: RunContext, args: readonly string[]): 
   if (context.options.schema === true) return print(context, formatPlaybookSchema(modules))
   if (name === undefined)
     return context.options.json ? print(context, listAsJson()) : print(context, listAsText(context))
-  if (name === 'facts') return print(context, renderFactsReference())
+  if (name === 'facts') return print(context, renderFacts(factsReference, context.width))
   const module = modules.find((each) => each.name === name)
   if (module) return print(context, renderModuleReference(module))
   const nearest = findNearest(name, [...modules.map((each) => each.name), 'facts'])

@@ -43,6 +43,8 @@ export type RunContext = {
   /** Questions can be asked. */
   readonly isInteractive: boolean
   readonly isProgressWanted: boolean
+  /** More than one program runs on each host: one connection for all of them. */
+  readonly shareConnections?: boolean
   readonly signal: AbortSignal
   readonly write: (text: string) => void
   readonly writeError: (text: string) => void

@@ -1,0 +1,34 @@
+import { readExtraVariables } from '../config/extra-variables.ts'
+import { readPlaybooks } from '../config/read-playbooks.ts'
+import { hasErrors, type Diagnostic } from '../core/diagnostic.ts'
+import { count } from '../report/plan-text.ts'
+import { findHosts } from './find-hosts.ts'
+import { finish } from './finish.ts'
+import { preparePlays, readsBefore } from './plan-input.ts'
+import type { RunContext } from './run-context.ts'
+
+/** `passway lint PLAYBOOK…`: everything that can be known to be wrong without asking a host. */
+export async function runLint(context: RunContext, playbooks: readonly string[]): Promise<number> {
+  const extra = readExtraVariables(context.options.extraVars ?? [], context.cwd)
+  const headers = readPlaybooks(playbooks, context.cwd, extra.variables)
+  const found = await findHosts(context, { plays: headers.plays, extra: extra.variables })
+  const rest = { inventory: found.inventory, besidePlaybooks: found.besidePlaybooks, extra: extra.variables }
+  const prepared = preparePlays(headers.plays, rest)
+  const ofHosts = found.targets.flatMap((target) => readsBefore(prepared.input, target).diagnostics)
+  const diagnostics = distinct([
+    ...extra.diagnostics,
+    ...headers.diagnostics,
+    ...prepared.diagnostics,
+    ...found.diagnostics,
+    ...ofHosts,
+  ])
+  const tasks = prepared.input.plays.reduce((sum, play) => sum + play.tasks.length, 0)
+  const summary = `${count(headers.plays.length, 'play')}, ${count(tasks, 'task')}, ${count(found.targets.length, 'host')}: no errors`
+  return finish(context, { diagnostics, hosts: [], text: hasErrors(diagnostics) ? [] : [summary] })
+}
+
+function distinct(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  return [
+    ...new Map(diagnostics.map((each) => [JSON.stringify([each.code, each.message, each.source]), each])).values(),
+  ]
+}

@@ -1,0 +1,33 @@
+import type { Change } from '../core/change.ts'
+import type { Diagnostic } from '../core/diagnostic.ts'
+import { escapeForTerminal } from './escape.ts'
+import { renderDiagnostic } from './frame.ts'
+import { renderChange, type TextOptions } from './plan-text.ts'
+
+type RollbackView = {
+  readonly host: string
+  readonly records: readonly { readonly id: string }[]
+  readonly changes: readonly Change[]
+  readonly regenerate: readonly string[]
+  readonly reboot: 'none' | 'needed'
+  readonly diagnostics: readonly Diagnostic[]
+}
+
+/** What a rollback would do to one host. */
+export function renderRollback(view: RollbackView, options: TextOptions): string {
+  const { paint } = options
+  const ids = view.records.map(({ id }) => id).join(', ')
+  const heading = `${paint.strong(escapeForTerminal(view.host))}  ${paint.faint(ids === '' ? 'no record to roll back' : `back before ${ids}`)}`
+  const consequences = [
+    view.regenerate.length > 0 ? `${paint.faint('rebuilt'.padEnd(14))}${view.regenerate.join(', ')}` : '',
+    view.reboot === 'needed' ? `${paint.faint('reboot'.padEnd(14))}${paint.changed('needed')}` : '',
+  ].filter((line) => line !== '')
+  return [
+    heading,
+    ...view.diagnostics.map((found) => renderDiagnostic(found, paint)),
+    ...view.changes.map((change) => renderChange(change, [], options).join('\n')),
+    consequences.join('\n'),
+  ]
+    .filter((block) => block !== '')
+    .join('\n\n')
+}
