@@ -294,7 +294,8 @@ boot_id() {
   cat /proc/sys/kernel/random/boot_id 2>/dev/null || printf 'unknown\n'
 }
 
-# When process PID started, in ticks since boot; tells it from a later process of that number. `-` without /proc.
+# When process PID started, in ticks since boot; tells it from a later process of that number. `-` without /proc,
+# `ended` for one that only waits to be reaped.
 start_of() {
   start_line=$(cat "/proc/$1/stat" 2>/dev/null) || start_line=
   [ -n "$start_line" ] || { printf -- '-\n' && return; }
@@ -302,8 +303,10 @@ start_of() {
   start_line=${start_line##*) }
   # shellcheck disable=SC2086
   set -- $start_line
-  shift 19
-  printf '%s\n' "$1"
+  case $1 in
+    Z | X) printf 'ended\n' ;;
+    *) shift 19 && printf '%s\n' "$1" ;;
+  esac
 }
 
 # is_alive PID START BOOT
@@ -1900,17 +1903,26 @@ keep_found() {
 # What a cut left beside the targets.
 remove_temporaries() {
   for_each "$operations" remove_temporary
-  locate /boot/grub/. && remove_matching "${located%/.}" 'grub.cfg.passway-tmp*'
+  if locate /boot/grub/.; then
+    remove_matching "${located%/.}" 'grub.cfg.passway-tmp*'
+    remove_matching "${located%/.}" ".passway-$id.*"
+  fi
   remove_matching "$state" 'unpack.*'
 }
 
 remove_temporary() {
+  decode "$4"
   case $3 in
-    file | link) ;;
+    file | link) set -- "$decoded" ;;
+    unit)
+      # shellcheck disable=SC2046
+      set -- "/etc/systemd/system/$decoded" $(install_links "$decoded")
+      ;;
     *) return 0 ;;
   esac
-  decode "$4"
-  locate "$decoded" && remove_matching "${located%/*}" ".passway-$id.*"
+  for temporary_near; do
+    locate "$temporary_near" && [ -d "${located%/*}" ] && remove_matching "${located%/*}" ".passway-$id.*"
+  done
   return 0
 }
 

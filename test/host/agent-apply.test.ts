@@ -101,7 +101,10 @@ for (const shell of shells) {
 }
 
 asRoot('a file that was linked into place is refused, and so is every other difference, at once', (t) => {
-  const root = makeHost(t, 'file 0644 0:0 /etc/a\n|1\nfile 0600 0:0 /etc/b\n|1\nlink 0:0 /etc/c -> a\nfile 0644 0:0 /etc/d\n|1\n')
+  const root = makeHost(
+    t,
+    'file 0644 0:0 /etc/a\n|1\nfile 0600 0:0 /etc/b\n|1\nlink 0:0 /etc/c -> a\nfile 0644 0:0 /etc/d\n|1\n',
+  )
   const before = readHost(root)
   const plan = planOf([
     change('file', '/etc/a', file('2\n'), file('3\n')),
@@ -153,7 +156,7 @@ link 0:0 /etc/other -> loop
   }
 })
 
-asRoot('the state directory must be root\'s own', (t) => {
+asRoot("the state directory must be root's own", (t) => {
   const root = makeHost(t, 'dir 0755 0:0 /var/lib/passway\n')
   const plan = planOf([change('file', '/etc/a', null, file('1\n'))])
   t.deepEqual(runUnder('sh', bundleFor(plan, root, nextId())).codes, ['STATE_UNSAFE'])

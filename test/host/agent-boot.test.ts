@@ -28,7 +28,8 @@ import { testUnless } from './skip.ts'
 const test = testUnless(isRoot ? null : 'needs root, for chroot')
 
 const grubBefore = 'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\nGRUB_CMDLINE_LINUX="console=ttyS0"\n'
-const grubAfter = 'GRUB_CMDLINE_LINUX_DEFAULT="quiet intel_iommu=on,sm_on iommu=pt"\nGRUB_CMDLINE_LINUX="console=ttyS0"\n'
+const grubAfter =
+  'GRUB_CMDLINE_LINUX_DEFAULT="quiet intel_iommu=on,sm_on iommu=pt"\nGRUB_CMDLINE_LINUX="console=ttyS0"\n'
 const options = 'options vfio-pci ids=10de:1c82\n'
 
 const expectation: BootExpectation = {
@@ -74,8 +75,14 @@ for (const shell of shells) {
     t.is(statSync(join(root, 'boot/grub/grub.cfg')).mode, grub.mode)
     const images = readText(root, 'var/lib/passway/images')
     const stat = statSync(join(root, `boot/initrd.img-${release}`))
-    t.true(images.includes(`image\t/boot/initrd.img-${release}\t${stat.ino}\t${stat.size}\t${Math.floor(stat.mtimeMs / 1000)}\n`))
-    t.true(images.includes(`module\tvfio_pci\nearly\tvfio_pci\nfile\tetc/modprobe.d/passway.conf\t${sha256(options)}\n`))
+    t.true(
+      images.includes(
+        `image\t/boot/initrd.img-${release}\t${stat.ino}\t${stat.size}\t${Math.floor(stat.mtimeMs / 1000)}\n`,
+      ),
+    )
+    t.true(
+      images.includes(`module\tvfio_pci\nearly\tvfio_pci\nfile\tetc/modprobe.d/passway.conf\t${sha256(options)}\n`),
+    )
 
     const kept = readText(root, `boot/passway/${id}/initrd.img-${release}`)
     t.true(before.some((entry) => entry.type === 'file' && entry.content === kept))
@@ -95,16 +102,36 @@ for (const shell of shells) {
 }
 
 const failures: readonly [string, Partial<BootExpectation>, (root: string) => void, string][] = [
-  ['an image that is not built', {}, (root) => writeFileSync(join(root, `etc/broken-${olderRelease}`), ''), 'REGENERATION_FAILED'],
-  ['a build that only says that it went well', {}, (root) => writeFileSync(join(root, 'etc/lazy'), ''), 'REGENERATION_FAILED'],
-  ['a module that is not in the image', {}, (root) => writeFileSync(join(root, 'etc/without-vfio_pci'), ''), 'IMAGE_LACKS_MODULE'],
+  [
+    'an image that is not built',
+    {},
+    (root) => writeFileSync(join(root, `etc/broken-${olderRelease}`), ''),
+    'REGENERATION_FAILED',
+  ],
+  [
+    'a build that only says that it went well',
+    {},
+    (root) => writeFileSync(join(root, 'etc/lazy'), ''),
+    'REGENERATION_FAILED',
+  ],
+  [
+    'a module that is not in the image',
+    {},
+    (root) => writeFileSync(join(root, 'etc/without-vfio_pci'), ''),
+    'IMAGE_LACKS_MODULE',
+  ],
   [
     'a file that is not in the image as planned',
     { imageFiles: { '/etc/modprobe.d/passway.conf': sha256('other') } },
     () => {},
     'IMAGE_FILE_DIFFERS',
   ],
-  ['an image that cannot be unpacked', {}, (root) => writeTool(root, '/usr/bin/unmkinitramfs', '#!/bin/sh\nexit 0\n'), 'IMAGE_UNREADABLE'],
+  [
+    'an image that cannot be unpacked',
+    {},
+    (root) => writeTool(root, '/usr/bin/unmkinitramfs', '#!/bin/sh\nexit 0\n'),
+    'IMAGE_UNREADABLE',
+  ],
   ['grub-mkconfig that fails', {}, (root) => writeFileSync(join(root, 'etc/broken-grub'), ''), 'REGENERATION_FAILED'],
   [
     'a grub.cfg that grub-script-check does not understand',
@@ -173,23 +200,31 @@ test('a tree with its own tools regenerates inside itself; one without is told w
   const run = runUnder('sh', bundleFor(bootPlan(), root, nextId()))
   t.is(run.outcome, 'committed', run.text)
   t.regex(readText(root, 'boot/grub/grub.cfg'), /iommu=pt$/m)
-  t.deepEqual(run.events.filter((event) => event.name === 'left-to-do'), [])
+  t.deepEqual(
+    run.events.filter((event) => event.name === 'left-to-do'),
+    [],
+  )
 
   t.is(runUnder('sh', callFor({ verb: 'rollback', root })).outcome, 'reverted')
   rmSync(join(root, 'usr/sbin/grub-mkconfig'))
   rmSync(join(root, 'usr/sbin/update-initramfs'))
   const left = runUnder('sh', bundleFor(bootPlan(), root, nextId()))
   t.is(left.outcome, 'committed', left.text)
-  t.deepEqual(left.events.filter((event) => event.name === 'left-to-do').map((event) => event.fields[0]), ['initramfs', 'boot-loader'])
+  t.deepEqual(
+    left.events.filter((event) => event.name === 'left-to-do').map((event) => event.fields[0]),
+    ['initramfs', 'boot-loader'],
+  )
 })
 
-test('the kept images go with the next record, an administrator\'s custom.cfg stays', (t) => {
+test("the kept images go with the next record, an administrator's custom.cfg stays", (t) => {
   const root = makeBootHost(t)
   writeFileSync(join(root, 'boot/grub/custom.cfg'), 'menuentry "mine" {\n}')
   const first = nextId()
   t.is(runUnder('/bin/sh', bundleFor(bootPlan(), null, first), { chroot: root }).outcome, 'committed')
   t.deepEqual(readdirSync(join(root, 'boot/passway')), [first])
-  const second = runUnder('/bin/sh', bundleFor(planOf([change('file', '/etc/a', null, file('1\n'))]), null, nextId()), { chroot: root })
+  const second = runUnder('/bin/sh', bundleFor(planOf([change('file', '/etc/a', null, file('1\n'))]), null, nextId()), {
+    chroot: root,
+  })
   t.is(second.outcome, 'committed', second.text)
   t.false(existsSync(join(root, 'boot/passway')))
   t.is(readText(root, 'boot/grub/custom.cfg').trimEnd(), 'menuentry "mine" {\n}')
@@ -218,6 +253,7 @@ test('a rollback whose tool fails stays open, and the next contact ends it', (t)
   const next = runUnder('/bin/sh', callFor({ verb: 'recover' }), { chroot: root })
   t.is(next.outcome, 'done', next.text)
   t.is(readText(root, `var/lib/passway/records/${id}/state`), 'reverted\n')
-  const withoutImages = (entries: ReturnType<typeof readHost>) => entries.filter((entry) => !entry.path.includes('initrd'))
+  const withoutImages = (entries: ReturnType<typeof readHost>) =>
+    entries.filter((entry) => !entry.path.includes('initrd'))
   t.deepEqual(withoutImages(readHost(root)), withoutImages(before))
 })

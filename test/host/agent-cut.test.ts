@@ -19,6 +19,7 @@ import {
   runUnder,
   settleMiniHost,
   writeTool,
+  type ShellRun,
 } from './agent-hosts.ts'
 import { testUnless } from './skip.ts'
 
@@ -37,6 +38,9 @@ fi
 exec busybox sync "$@"
 `
 
+/** Each point takes about a second; CI goes through all of them. */
+const everyPoint = process.env['PASSWAY_CUTS'] === 'all'
+
 const options = 'options vfio-pci ids=10de:1c82\n'
 const grubBefore = 'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\nGRUB_CMDLINE_LINUX="console=ttyS0"\n'
 const grubAfter = 'GRUB_CMDLINE_LINUX_DEFAULT="quiet iommu=pt"\nGRUB_CMDLINE_LINUX="console=ttyS0"\n'
@@ -50,7 +54,11 @@ const plan = planOf(
   ],
   {
     regenerate: ['initramfs', 'boot-loader'],
-    expectation: { ...noExpectation, normalArguments: ['iommu=pt'], imageFiles: { '/etc/modprobe.d/passway.conf': sha256(options) } },
+    expectation: {
+      ...noExpectation,
+      normalArguments: ['iommu=pt'],
+      imageFiles: { '/etc/modprobe.d/passway.conf': sha256(options) },
+    },
   },
 )
 
@@ -77,6 +85,12 @@ function withoutImages(entries: readonly TreeEntry[]): readonly TreeEntry[] {
   return entries.filter((entry) => !/initrd|\/boot\/passway|custom\.cfg/.test(entry.path))
 }
 
+/** A killed process may not be gone yet, on a host without /proc to tell: then the next contact does it. */
+function recover(root: string): ShellRun {
+  const run = runUnder('/bin/sh', callFor({ verb: 'recover' }), { chroot: root })
+  return run.codes.includes('AGENT_GONE') ? runUnder('/bin/sh', callFor({ verb: 'recover' }), { chroot: root }) : run
+}
+
 function stateOf(root: string): string {
   const records = join(root, 'var/lib/passway/records')
   const [id] = existsSync(records) ? readdirSync(records) : []
@@ -92,7 +106,7 @@ for (const lacks of [[], ['flock', 'setsid']]) {
     const root = makeCutHost(t, lacks)
     const before = readHost(root)
     const seen = new Set<string>()
-    const step = lacks.length === 0 ? 1 : 7
+    const step = everyPoint ? 1 : lacks.length === 0 ? 4 : 9
     for (let point = 1; ; point += step) {
       cutAt(root, point)
       const run = runUnder('/bin/sh', bundleFor(plan, null, nextId()), { chroot: root })
@@ -100,7 +114,7 @@ for (const lacks of [[], ['flock', 'setsid']]) {
         t.is(run.outcome, 'committed', `after ${point} points: ${run.text}`)
         break
       }
-      const recovered = runUnder('/bin/sh', callFor({ verb: 'recover' }), { chroot: root })
+      const recovered = recover(root)
       t.is(recovered.outcome, 'done', `cut ${point}: ${run.text}\n${recovered.text}`)
       const state = stateOf(root)
       seen.add(state)
@@ -115,7 +129,7 @@ for (const lacks of [[], ['flock', 'setsid']]) {
       rmSync(join(root, 'var/lib/passway/records'), { recursive: true, force: true })
     }
     t.true(seen.has('reverted'))
-    if (step === 1) t.true(seen.has('none'))
+    t.true(seen.has('none'))
   })
 }
 
@@ -123,7 +137,7 @@ test('a rollback that is cut at any point is gone through to its end', (t) => {
   t.timeout(300_000)
   const root = makeCutHost(t, [])
   const before = readHost(root)
-  for (let point = 1; ; point += 3) {
+  for (let point = 1; ; point += everyPoint ? 1 : 5) {
     t.is(runUnder('/bin/sh', bundleFor(plan, null, nextId()), { chroot: root }).outcome, 'committed')
     cutAt(root, point)
     const run = runUnder('/bin/sh', callFor({ verb: 'rollback' }), { chroot: root })
@@ -131,7 +145,7 @@ test('a rollback that is cut at any point is gone through to its end', (t) => {
       t.is(run.outcome, 'reverted', run.text)
       break
     }
-    const recovered = runUnder('/bin/sh', callFor({ verb: 'recover' }), { chroot: root })
+    const recovered = recover(root)
     t.is(recovered.outcome, 'done', `cut ${point}: ${run.text}\n${recovered.text}`)
     if (stateOf(root) === 'committed') {
       t.is(runUnder('/bin/sh', callFor({ verb: 'rollback' }), { chroot: root }).outcome, 'reverted')
@@ -148,12 +162,12 @@ test('the way back can be cut as well, and again', (t) => {
   cutAt(root, 24)
   runUnder('/bin/sh', bundleFor(plan, null, nextId()), { chroot: root })
   t.true(wasCut(root))
-  for (const point of [3, 5, 7]) {
+  for (const point of [3, 3, 3]) {
     cutAt(root, point)
     runUnder('/bin/sh', callFor({ verb: 'recover' }), { chroot: root })
     t.true(wasCut(root))
   }
-  t.is(runUnder('/bin/sh', callFor({ verb: 'recover' }), { chroot: root }).outcome, 'done')
+  t.is(recover(root).outcome, 'done')
   t.is(stateOf(root), 'reverted')
   t.deepEqual(readHost(root), before)
 })
@@ -200,7 +214,11 @@ test('told to stop, it takes everything back', async (t) => {
   // What systemd does to a unit at shutdown; the agent is the parent of what it runs.
   const stopping = `#!/bin/sh\n[ -e /tmp/stopped ] || { : >/tmp/stopped; kill -TERM $PPID; }\n${bootTools['/usr/sbin/grub-mkconfig']?.slice(10)}`
   writeTool(root, '/usr/sbin/grub-mkconfig', stopping.replace('$PPID', '$(cat /proc/agent)'))
-  writeTool(root, '/usr/bin/unmkinitramfs', `${bootTools['/usr/bin/unmkinitramfs']}cut -f 2 /var/lib/passway/records/*/owner >/proc/agent\n`)
+  writeTool(
+    root,
+    '/usr/bin/unmkinitramfs',
+    `${bootTools['/usr/bin/unmkinitramfs']}cut -f 2 /var/lib/passway/records/*/owner >/proc/agent\n`,
+  )
   const run = runUnder('/bin/sh', bundleFor(plan, null, nextId()), { chroot: root })
   t.is(run.outcome, 'reverted', run.text)
   t.true(run.codes.includes('STOPPED'))

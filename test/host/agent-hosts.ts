@@ -139,7 +139,12 @@ export function readRun(text: string): ShellRun {
  */
 export function makeMiniHost(
   t: ExecutionContext,
-  options: { tree?: string; shell?: (typeof shells)[number]; without?: readonly string[]; tools?: Record<string, string> },
+  options: {
+    tree?: string
+    shell?: (typeof shells)[number]
+    without?: readonly string[]
+    tools?: Record<string, string>
+  },
 ): string {
   const root = makeHost(t, `${bootTree}${options.tree ?? ''}`)
   spawnSync('mknod', ['-m', '666', join(root, 'dev/null'), 'c', '1', '3'])
@@ -273,7 +278,9 @@ export function settleMiniHost(root: string): void {
 }
 
 export function inMiniHost(root: string, line: string): string {
-  const end = spawnSync('chroot', [root, '/bin/sh', '-c', `PATH=/usr/sbin:/usr/bin:/sbin:/bin; ${line}`], { encoding: 'utf8' })
+  const end = spawnSync('chroot', [root, '/bin/sh', '-c', `PATH=/usr/sbin:/usr/bin:/sbin:/bin; ${line}`], {
+    encoding: 'utf8',
+  })
   if (end.status !== 0) throw new Error(`${line}: ${end.stdout}${end.stderr}`)
   return end.stdout
 }

@@ -1,0 +1,108 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+import fc from 'fast-check'
+import { decodeField, encodeField, formatBlob } from '../../src/host/fields.ts'
+import { formatManifest, orderOperations, parseManifest } from '../../src/host/manifest.ts'
+import { parseFrames } from '../../src/host/read-records.ts'
+import { readAgentProgram } from '../../src/host/programs.ts'
+import { change, file, planOf, shells } from './agent-hosts.ts'
+import { testUnless } from './skip.ts'
+
+const agentPath = fileURLToPath(new URL('../../src/host/agent.sh', import.meta.url))
+const withShellcheck = testUnless(spawnSync('shellcheck', ['--version']).status === 0 ? null : 'no shellcheck')
+const bytes = fc.string({ unit: fc.nat(255).map((code) => String.fromCharCode(code)) })
+
+withShellcheck('shellcheck finds nothing', (t) => {
+  t.is(spawnSync('shellcheck', ['-s', 'sh', agentPath], { encoding: 'utf8' }).stdout, '')
+})
+
+test('the agent is ASCII and ends with its call', (t) => {
+  t.regex(readAgentProgram(), /^[\t\n -~]*\nmain "\$@"\n$/)
+})
+
+test('fields decode to what was encoded', (t) => {
+  fc.assert(fc.property(fc.option(bytes), (text) => decodeField(encodeField(text)) === text))
+  t.is(encodeField(null), '-')
+  t.is(encodeField('-'), '%2D')
+  t.is(encodeField(''), '%')
+})
+
+for (const shell of shells) {
+  const words = shell.split(' ')
+  const run = (script: string, ...rest: readonly string[]): string =>
+    spawnSync(words[0] ?? '', [...words.slice(1), '-c', script, 'sh', ...rest], { encoding: 'latin1' }).stdout
+
+  test(`${shell}: the agent decodes and encodes fields as the controller does`, (t) => {
+    const functions = readAgentProgram().replace(/main "\$@"\n$/, '')
+    const script = `${functions}\nprepare\nfor field; do decode "$field"; printf '%s' "$decoded"; encode "$decoded"; printf '\\001%s\\002' "$encoded"; done`
+    const texts = ['', '-', 'a b', '50%', '/etc/ä\xff', 'it\'s "$x" `y` \\n', 'ends\n\n', '%41', 'x\ty']
+    const expected = texts.map((text) => `${text}\x01${encodeField(text)}\x02`).join('')
+    t.is(run(script, ...texts.map(encodeField)), Buffer.from(expected, 'latin1').toString('latin1'))
+  })
+
+  test(`${shell}: printf %b gives the bytes of a blob`, (t) => {
+    const everyByte = Array.from({ length: 256 }, (_, code) => `${String.fromCharCode(code)}7`).join('')
+    const blobText = formatBlob({ name: 'x', content: `${everyByte}\\c\\0101 %s \n` }).split('\t')[3] ?? ''
+    t.is(run('printf %b "$1"', blobText), `${everyByte}\\c\\0101 %s \n`)
+  })
+}
+
+test('operations are ordered so that each finds what it needs', (t) => {
+  const on = { enabled: true, active: true, masked: false }
+  const ordered = orderOperations([
+    change('unit', 'old.service', on, null),
+    change('unit', 'new.service', null, on),
+    change('directory', '/etc/old.d', { mode: 0o755, uid: 0, gid: 0 }, null),
+    change('file', '/etc/old.d/a', file('1\n'), null),
+    change('file', '/etc/new.d/b/c', null, file('1\n')),
+    change('directory', '/etc/new.d/b', null, { mode: 0o755, uid: 0, gid: 0 }),
+    change('directory', '/etc/new.d', null, { mode: 0o755, uid: 0, gid: 0 }),
+    change('file', '/etc/systemd/system/old.service', file('1\n'), null),
+  ])
+  t.deepEqual(
+    ordered.map((one) => one.target),
+    [
+      'old.service',
+      '/etc/new.d',
+      '/etc/new.d/b',
+      '/etc/old.d/a',
+      '/etc/new.d/b/c',
+      '/etc/systemd/system/old.service',
+      '/etc/old.d',
+      'new.service',
+    ],
+  )
+})
+
+test('a manifest says what the plan says', (t) => {
+  const plan = planOf([change('file', '/etc/a b', file('1\n'), null), change('attribute', '/sys/x', 'none', 'a b')], {
+    regenerate: ['boot-loader'],
+  })
+  const text = formatManifest(plan, '20261121T081500Z-7f3a9c')
+  t.deepEqual(text.split('\n').slice(0, 4), [
+    'passway\t1\t20261121T081500Z-7f3a9c',
+    `op\t1\tfile\t/etc/a%20b\t0644:${process.getuid?.()}:${process.getgid?.()}:4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865\t-`,
+    'op\t2\tattribute\t/sys/x\tnone\ta%20b',
+    'regenerate\tboot-loader',
+  ])
+  t.regex(text, /\nhash\t[0-9a-f]{64}\n$/)
+  t.deepEqual(parseManifest(text).operations[1], {
+    number: 2,
+    kind: 'attribute',
+    target: '/sys/x',
+    before: 'none',
+    after: 'a%20b',
+  })
+})
+
+test('frames hold any bytes', (t) => {
+  const output = Buffer.from(
+    'record\tID\t1\tcommitted\tno\nblob\tID/now/1\t8\nblob\tx\n\xff\nnow\tID\t1\t-\n',
+    'latin1',
+  )
+  const frames = parseFrames(output)
+  t.deepEqual(frames.records, [['ID', '1', 'committed', 'no']])
+  t.is(frames.blobs.get('ID/now/1'), 'blob\tx\n\xff')
+  t.is(frames.now.get('ID/1'), '-')
+})
