@@ -30,6 +30,7 @@ const moduleCase = z.strictObject({
     invalid: z.string().optional().describe('Part of what the schema says of the parameters.'),
     claims: z.array(z.unknown()).optional(),
     diagnostics: z.array(z.string()).default([]).describe('`error CODE`, in the order given.'),
+    settling: z.array(z.string()).optional().describe('Diagnostics of the host beyond those of the module.'),
     evidence: z.array(z.string()).optional().describe('Lines that must be among the evidence.'),
     changes: z.array(z.record(z.string(), z.unknown())).optional(),
   }),
