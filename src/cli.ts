@@ -61,7 +61,7 @@ function addCommand(name: keyof typeof commands, summary: string, example: strin
 }
 
 function makeContext(options: CommandOptions): RunContext {
-  const isTerminal = process.stdout.isTTY === true
+  const isTerminal = process.stdout.isTTY
   return {
     options,
     cwd: process.cwd(),
@@ -72,8 +72,8 @@ function makeContext(options: CommandOptions): RunContext {
     }),
     width: Math.max(60, process.stdout.columns ?? 100),
     isTerminal,
-    isInteractive: isTerminal && process.stdin.isTTY === true,
-    isProgressWanted: process.stderr.isTTY === true,
+    isInteractive: isTerminal && process.stdin.isTTY,
+    isProgressWanted: process.stderr.isTTY,
     signal: controller.signal,
     write: (text) => void process.stdout.write(text),
     writeError: (text) => void process.stderr.write(text),

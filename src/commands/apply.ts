@@ -10,7 +10,7 @@ import { startProgress, type Progress } from '../report/progress.ts'
 import { count } from '../report/plan-text.ts'
 import { confirm, NobodyToAsk } from './ask.ts'
 import { controllerName, createRunId } from './controller.ts'
-import { describeEvent } from './describe-event.ts'
+import { tellEvent } from './tell-event.ts'
 import { exitCodeOf, finish, refuseUsage } from './finish.ts'
 import { nextCommands } from './next-commands.ts'
 import { planHosts, type HostResult, type PlannedHosts } from './plan-hosts.ts'
@@ -162,7 +162,7 @@ async function applyHost(context: RunContext, host: HostResult, run: Run): Promi
   const boot = isReboot
     ? await rebootAndCompare(context, target.address, { predicted: plan.nextBoot, progress: run.progress })
     : null
-  return describeDone(context, { name: target.address.name, applied, boot })
+  return describeDone(context, { name: target.address.name, isTree: target.address.root !== null, applied, boot })
 }
 
 async function write(context: RunContext, host: HostResult, run: Run): Promise<ApplyResult> {
@@ -175,10 +175,7 @@ async function write(context: RunContext, host: HostResult, run: Run): Promise<A
     accepted: host.tasks.flatMap((task, index) => [...task.accept].map(([code, why]) => ({ task: index, code, why }))),
     master: true,
     signal: context.signal,
-    onEvent: (event) => {
-      const text = describeEvent(event)
-      if (text !== null) run.progress.tell(name, text)
-    },
+    onEvent: (event) => tellEvent(run.progress, name, event),
   })
 }
 
@@ -207,9 +204,14 @@ function tellWayBack(context: RunContext, name: string, record: string): void {
   )
 }
 
-type Finished = { readonly name: string; readonly applied: ApplyResult; readonly boot: RebootOutcome | null }
+type Finished = {
+  readonly name: string
+  readonly isTree: boolean
+  readonly applied: ApplyResult
+  readonly boot: RebootOutcome | null
+}
 
-function describeDone(context: RunContext, { name, applied, boot }: Finished): Done {
+function describeDone(context: RunContext, { name, isTree, applied, boot }: Finished): Done {
   const status = statusOf(applied, boot)
   const diagnostics = [...applied.diagnostics, ...(boot?.diagnostics ?? [])]
   const reboot = boot?.status === 'ok' ? 'done' : applied.reboot

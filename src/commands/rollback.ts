@@ -10,7 +10,7 @@ import { startProgress, type Progress } from '../report/progress.ts'
 import { renderRollback } from '../report/rollback-text.ts'
 import { confirm, NobodyToAsk } from './ask.ts'
 import { controllerName } from './controller.ts'
-import { describeEvent } from './describe-event.ts'
+import { tellEvent } from './tell-event.ts'
 import { findAllHosts, type Target } from './find-hosts.ts'
 import { exitCodeOf, finish, refuseUsage } from './finish.ts'
 import { predictFromFiles } from './predict-from-files.ts'
@@ -128,10 +128,7 @@ async function revertHost(
   const { address } = way.target
   const reverted = await rollbackRecord(address, way.plan, {
     ...request(context, record),
-    onEvent: (event) => {
-      const text = describeEvent(event)
-      if (text !== null) progress.tell(address.name, text)
-    },
+    onEvent: (event) => tellEvent(progress, address.name, event),
   })
   const isReboot = context.options.reboot === true && reverted.outcome === 'reverted' && reverted.reboot === 'needed'
   const boot = isReboot

@@ -22,7 +22,7 @@ export function renderDone(done: Done, options: { paint: Paint; verbose: boolean
     `${paint.strong(escapeForTerminal(done.host))}  ${paintOutcome(done, paint)}`,
     ...done.diagnostics.map((found) => renderDiagnostic(found, paint)),
     renderBoot(done.rows, options),
-    ...leftToDo.map((each) => `${paint.warning('left to do:')} ${escapeForTerminal(each)}`),
+    ...leftToDo.map((each) => `${paint.warning('left to do:')} ${escapeForTerminal(describeLeft(each))}`),
     done['reboot'] === 'needed' ? paint.changed('a reboot is needed for the rest') : '',
     ...next.map((command) => `${paint.faint('next:')} ${escapeForTerminal(command)}`),
   ]
@@ -42,4 +42,16 @@ function paintOutcome(done: Done, paint: Paint): string {
     done: paint.added('done'),
   }
   return `${words[done.outcome] ?? escapeForTerminal(done.outcome)}${record}`
+}
+
+/** A tree has no tools of its own, or passway may not run them: what was written there is rebuilt elsewhere. */
+function describeLeft(each: string): string {
+  const names: Readonly<Record<string, string>> = {
+    initramfs: 'the initramfs images are not rebuilt: the tree has no update-initramfs that passway could run',
+    'boot-loader': 'grub.cfg is not rebuilt: the tree has no grub-mkconfig that passway could run',
+    units: 'systemd does not know the new units: no systemd runs in a tree',
+    udev: 'udev does not know the new rules: no udev runs in a tree',
+    tmpfiles: 'systemd-tmpfiles was not run: no systemd runs in a tree',
+  }
+  return names[each] ?? each
 }

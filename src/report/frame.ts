@@ -9,17 +9,28 @@ const frameWidth = 110
  * One diagnostic as people read it: `file:line:column: error CODE: message`, the line, a caret, evidence, hint.
  * Lines are not terminated by a newline at the end.
  */
-export function renderDiagnostic(diagnostic: Diagnostic, paint: Paint): string {
+export function renderDiagnostic(diagnostic: Diagnostic, paint: Paint, verbose = true): string {
   const place = diagnostic.source ? `${formatPosition(diagnostic.source)}: ` : ''
   const head = paint[diagnostic.severity](`${diagnostic.severity} ${diagnostic.code}`)
   return [
     `${paint.strong(place)}${head}: ${escapeForTerminal(diagnostic.message, { keepNewlines: true })}`,
     ...(diagnostic.source ? renderFrame(diagnostic.source, paint) : []),
-    ...(diagnostic.evidence ?? [])
-      .flatMap((line) => line.split('\n'))
-      .map((line) => `   ${paint.faint('seen:')} ${escapeForTerminal(line)}`),
+    ...renderEvidence(diagnostic.evidence ?? [], paint, verbose),
     ...(diagnostic.hint === undefined ? [] : [`   ${paint.note('hint:')} ${escapeForTerminal(diagnostic.hint)}`]),
   ].join('\n')
+}
+
+/** Without `verbose` a long list of evidence is cut, and says so. */
+const evidenceShown = 8
+
+function renderEvidence(evidence: readonly string[], paint: Paint, verbose: boolean): string[] {
+  const lines = evidence.flatMap((line) => line.split('\n'))
+  const shown = verbose || lines.length <= evidenceShown + 1 ? lines : lines.slice(0, evidenceShown)
+  const rest = lines.length - shown.length
+  return [
+    ...shown.map((line) => `   ${paint.faint('seen:')} ${escapeForTerminal(line)}`),
+    ...(rest > 0 ? [`   ${paint.faint(`seen: … and ${rest} more (-v)`)}`] : []),
+  ]
 }
 
 /** `file:line:column` */

@@ -6,6 +6,7 @@ import { textFromBytes } from '../core/bytes.ts'
 import { maskSecrets } from '../core/secrets.ts'
 import { renderTextDiff } from './diff-text.ts'
 import { escapeForTerminal } from './escape.ts'
+import { groupChanges, nameTargets, type ChangeGroup } from './group-changes.ts'
 import { formatPosition, renderDiagnostic } from './frame.ts'
 import type { Paint } from './paint.ts'
 import { wrapWords } from './wrap.ts'
@@ -28,8 +29,8 @@ export function renderPlan(view: PlanView, options: TextOptions): string {
   const diagnostics = [...plan.tasks.flatMap((task) => task.diagnostics), ...plan.diagnostics]
   const blocks = [
     [renderHeading(view, options)],
-    diagnostics.map((diagnostic) => renderDiagnostic(diagnostic, options.paint)),
-    ...plan.changes.map((change) => renderChange(change, plan.tasks, options)),
+    diagnostics.map((diagnostic) => renderDiagnostic(diagnostic, options.paint, options.verbose)),
+    ...groupChanges(plan.changes).map((group) => renderChanges(group, plan.tasks, options)),
     renderConsequences(view, options),
     options.verbose ? renderTasks(view, options) : [],
     [renderSummary(view, options)],
@@ -45,21 +46,28 @@ function renderHeading(view: PlanView, { paint }: TextOptions): string {
   return `${paint.strong(escapeForTerminal(view.host))}  ${paint.faint(escapeForTerminal(about))}`
 }
 
-/** One change: a line that says what it is and when it takes effect, the tasks that want it, and its diff. */
-export function renderChange(change: Change, tasks: readonly PlannedTask[], options: TextOptions): string[] {
+/** Changes that are alike: a line that says what they are and when they take effect, the tasks that want them, the diff. */
+export function renderChanges(
+  { first, targets }: ChangeGroup,
+  tasks: readonly PlannedTask[],
+  options: TextOptions,
+): string[] {
   const { paint } = options
-  const sign =
-    change.before === null ? paint.added('+') : change.after === null ? paint.removed('-') : paint.changed('~')
-  const when = change.takesEffect === 'now' ? 'now' : 'at the next boot'
-  const wanted = change.tasks
-    .flatMap((index) => tasks[index] ?? [])
-    .map((task) => escapeForTerminal(task.name || task.module))
-  const shownKind = change.kind === 'file' ? '' : `${change.kind} `
+  const sign = first.before === null ? paint.added('+') : first.after === null ? paint.removed('-') : paint.changed('~')
+  const shownKind = first.kind === 'file' ? '' : `${first.kind} `
   return [
-    `${sign} ${shownKind}${paint.strong(escapeForTerminal(change.target))}  ${paint.faint(`${when}${wanted.length > 0 ? `, for: ${wanted.join(', ')}` : ''}`)}`,
-    ...renderValues(change, options).map((line) => `  ${line}`),
-    ...(change.reason === undefined ? [] : [`  ${paint.faint(escapeForTerminal(change.reason))}`]),
+    `${sign} ${shownKind}${paint.strong(escapeForTerminal(nameTargets(targets)))}`,
+    ...renderReasons(first, tasks, options).map((line) => `  ${paint.faint(line)}`),
+    ...renderValues(first, options).map((line) => `  ${line}`),
   ]
+}
+
+function renderReasons(change: Change, tasks: readonly PlannedTask[], { width }: TextOptions): string[] {
+  const when = change.takesEffect === 'now' ? 'now' : 'at the next boot'
+  const names = change.tasks.flatMap((index) => tasks[index] ?? []).map((task) => task.name || task.module)
+  const words = [when, ...(names.length > 0 ? [`· for: ${names.join(' · ')}`] : [])].join(' ').split(' ')
+  const lines = wrapWords(words, width - 2).map((line) => escapeForTerminal(line.join(' ')))
+  return change.reason === undefined ? lines : [...lines, escapeForTerminal(change.reason)]
 }
 
 function renderValues(change: Change, options: TextOptions): string[] {
@@ -104,7 +112,7 @@ function renderConsequences(view: PlanView, options: TextOptions): string[] {
   const { plan } = view
   const rows: [string, string[]][] = [
     ['rebuilt', plan.regenerate.length > 0 ? [plan.regenerate.map(nameRegeneration).join(', ')] : []],
-    ['reboot', plan.reboot === 'needed' ? [options.paint.changed('needed')] : []],
+    ['reboot', plan.reboot === 'needed' ? [renderReboot(view, options)] : []],
     ...(plan.nextBoot && plan.reboot === 'needed' ? renderNextBoot(plan.nextBoot, view.commandLineNow, options) : []),
     [
       'waiting',
@@ -120,6 +128,29 @@ function renderConsequences(view: PlanView, options: TextOptions): string[] {
     ],
   ]
   return rows.filter(([, lines]) => lines.length > 0).flatMap(([name, lines]) => renderRow(name, lines, options))
+}
+
+/** Why a boot is needed, in a few words. */
+function renderReboot({ plan, commandLineNow }: PlanView, { paint }: TextOptions): string {
+  const drivers = Object.values(plan.nextBoot?.drivers ?? {}).filter(({ now, next }) => now !== next)
+  const isOther = plan.nextBoot !== null && words(plan.nextBoot.kernelCommandLine) !== words(commandLineNow)
+  const reasons = [
+    isOther ? 'the kernel command line' : '',
+    plan.regenerate.includes('initramfs') ? 'the initramfs images' : '',
+    drivers.length > 0 ? `the drivers of ${count(drivers.length, 'function')}` : '',
+    plan.pending.length > 0 ? `${count(plan.pending.length, 'setting')} saved earlier` : '',
+  ].filter((reason) => reason !== '')
+  return `${paint.changed('needed')}${reasons.length > 0 ? ` for ${reasons.join(', ')}` : ''}`
+}
+
+function words(commandLine: string): string {
+  return splitCommandLine(commandLine).join(' ')
+}
+
+function splitCommandLine(line: string): string[] {
+  return maskSecrets(line)
+    .split(/\s+/)
+    .filter((word) => word !== '' && !word.startsWith('BOOT_IMAGE='))
 }
 
 function renderRow(name: string, lines: readonly string[], { paint }: TextOptions): string[] {
@@ -159,14 +190,10 @@ function renderNodes(nodes: Readonly<Record<string, number>> | undefined): strin
 }
 
 function renderCommandLine(next: string, now: string, { paint, width }: TextOptions): string[] {
-  const words = (line: string): string[] =>
-    maskSecrets(line)
-      .split(/\s+/)
-      .filter((word) => word !== '' && !word.startsWith('BOOT_IMAGE='))
-  const before = new Set(words(now))
-  const after = new Set(words(next))
+  const before = new Set(splitCommandLine(now))
+  const after = new Set(splitCommandLine(next))
   const gone = [...before].filter((word) => !after.has(word))
-  const lines = wrapWords(words(next), width - 16).map((line) =>
+  const lines = wrapWords(splitCommandLine(next), width - 16).map((line) =>
     line.map((word) => (before.has(word) ? escapeForTerminal(word) : paint.added(escapeForTerminal(word)))).join(' '),
   )
   return gone.length === 0

@@ -2,7 +2,8 @@ import type { Change } from '../core/change.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { escapeForTerminal } from './escape.ts'
 import { renderDiagnostic } from './frame.ts'
-import { renderChange, type TextOptions } from './plan-text.ts'
+import { groupChanges } from './group-changes.ts'
+import { renderChanges, type TextOptions } from './plan-text.ts'
 
 type RollbackView = {
   readonly host: string
@@ -25,7 +26,7 @@ export function renderRollback(view: RollbackView, options: TextOptions): string
   return [
     heading,
     ...view.diagnostics.map((found) => renderDiagnostic(found, paint)),
-    ...view.changes.map((change) => renderChange(change, [], options).join('\n')),
+    ...groupChanges(view.changes).map((group) => renderChanges(group, [], options).join('\n')),
     consequences.join('\n'),
   ]
     .filter((block) => block !== '')

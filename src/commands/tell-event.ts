@@ -1,0 +1,22 @@
+import type { AgentEvent } from '../host/run-agent.ts'
+import type { Progress } from '../report/progress.ts'
+
+/** Tells what the agent does: what takes long as lines that stay, single steps in the status line. */
+export function tellEvent(progress: Progress, host: string, event: AgentEvent): void {
+  const [first = '', second = '', third = '', fourth = ''] = event.fields
+  if (event.name === 'step') progress.show(`${host}: ${first}/${second} ${third} ${fourth}`)
+  else if (event.name === 'regenerate') progress.tell(host, `rebuilding ${nameDerived(first)}`)
+  else if (event.name === 'building') progress.tell(host, `building the image of ${first}`)
+  else if (event.name === 'note') progress.tell(host, first)
+}
+
+/** A regeneration in the words of people. */
+export function nameDerived(regeneration: string): string {
+  const names: Readonly<Record<string, string>> = {
+    initramfs: 'the initramfs images',
+    'boot-loader': 'grub.cfg',
+    units: 'systemd units',
+    udev: 'udev rules',
+  }
+  return names[regeneration] ?? regeneration
+}
