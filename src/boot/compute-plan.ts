@@ -101,8 +101,8 @@ function predict(
     before: snapshot,
     after: applyChanges(snapshot, settled.changes),
     stack: detected.stack,
-    menuRebuilt: settled.regenerate.includes('boot-loader'),
-    imagesRebuilt: settled.regenerate.includes('initramfs'),
+    menuRebuilt: [...settled.regenerate, ...settled.leftToDo].includes('boot-loader'),
+    imagesRebuilt: [...settled.regenerate, ...settled.leftToDo].includes('initramfs'),
     interest: findInterest(snapshot, merged),
     uncertain: settled.uncertain,
   })

@@ -13,6 +13,7 @@ import type { BootStack } from './detect-stack.ts'
 import { expectBoot } from './expect-boot.ts'
 import { foldName } from './fold-name.ts'
 import { evaluateGrubArguments, readGrubDefaults } from './grub-defaults.ts'
+import { compareBytes } from './list-files.ts'
 import { findUnreadableModprobe } from './modprobe-files.ts'
 import { isArgumentMerged, settleGrub } from './settle-grub.ts'
 import type { ArgumentMerged } from './settle-grub.ts'
@@ -46,6 +47,8 @@ export type Settled = {
   readonly diagnostics: readonly TaskDiagnostic[]
   readonly pending: readonly Pending[]
   readonly uncertain: NextBoot['uncertain']
+  /** Out of date, but this tree has no tool to rebuild it, or the probe was not root. */
+  readonly leftToDo: readonly Regeneration[]
   /** Claims that hold beyond those of tasks, because lines of others were taken over. */
   readonly adopted: readonly Claim[]
   /** null where nothing is generated. */
@@ -71,7 +74,8 @@ export function settle({ merged, snapshot, stack, context }: SettleInput): Settl
   settleTargets(workspace, merged, context)
   const changes = sortChanges(closeWorkspace(workspace))
   if (stack !== null) checkDerived(workspace, stack, merged, changes)
-  workspace.pending.push(...findPending(workspace, merged, grub?.before ?? null, changes))
+  const leftToDo = splitOutdated(workspace)
+  workspace.pending.push(...leftToDo.map(describeLeft), ...findPending(workspace, merged, grub?.before ?? null, changes))
   const regenerate = listRegenerations(changes, workspace)
   return {
     changes,
@@ -80,6 +84,7 @@ export function settle({ merged, snapshot, stack, context }: SettleInput): Settl
     diagnostics: workspace.diagnostics,
     pending: workspace.pending,
     uncertain: workspace.uncertain,
+    leftToDo,
     adopted: options.adopted,
     expectation: expectBoot({ merged, snapshot, changes, regenerate, lists: grub?.after ?? null }),
   }
@@ -173,6 +178,22 @@ function checkDerived(
   if (!planned.has('initramfs')) checkImages(workspace, merged)
 }
 
+/** Takes out what cannot be rebuilt here: a tree without the tool would want it again in every plan. */
+function splitOutdated(workspace: Workspace): readonly Regeneration[] {
+  const left = [...workspace.outdated.keys()].filter((name) => !canRebuild(workspace.snapshot, name))
+  for (const name of left) workspace.outdated.delete(name)
+  return left
+}
+
+function canRebuild({ tree, uid, tools }: Snapshot, name: Regeneration): boolean {
+  return !tree || (uid === 0 && tools.has(name === 'initramfs' ? 'update-initramfs' : 'grub-mkconfig'))
+}
+
+function describeLeft(name: Regeneration): Pending {
+  const what = name === 'initramfs' ? 'initramfs images' : '/boot/grub/grub.cfg'
+  return { what, saved: 'to be generated again', live: 'generated before' }
+}
+
 function listRegenerations(changes: readonly Change[], workspace: Workspace): readonly Regeneration[] {
   const wanted = new Set([...changes.flatMap(({ regenerate }) => regenerate), ...workspace.outdated.keys()])
   return regenerations.filter((name) => wanted.has(name))
@@ -202,7 +223,7 @@ function findPending(
     ),
   ]
   const unique = new Map(pending.map((each) => [`${each.what} ${each.saved}`, each]))
-  return [...unique.values()].toSorted((a, b) => (a.what + a.saved < b.what + b.saved ? -1 : 1))
+  return [...unique.values()].toSorted((a, b) => compareBytes(a.what, b.what) || compareBytes(a.saved, b.saved))
 }
 
 function contentBefore(snapshot: Snapshot, path: string): string {
