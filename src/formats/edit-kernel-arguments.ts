@@ -22,7 +22,9 @@ export function editKernelArguments(
   const removed = (edit.remove ?? []).flatMap((text) => parseKernelCommandLine(text))
   const wanted = (edit.set ?? []).flatMap((text) => parseKernelCommandLine(text))
   const isWanted = (argument: KernelArgument) => wanted.some((other) => isSameArgument(argument, other))
-  const kept = args.filter((argument) => isWanted(argument) || !removed.some((other) => matchesRemoval(argument, other)))
+  const kept = args.filter(
+    (argument) => isWanted(argument) || !removed.some((other) => matchesRemoval(argument, other)),
+  )
   return wanted.reduce((list, argument) => setArgument(list, argument, wanted), kept)
 }
 

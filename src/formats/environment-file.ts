@@ -133,13 +133,18 @@ function addLine(document: EnvironmentDocument, line: Bytes): EnvironmentDocumen
   const lineEnd = commonLineEnd(content)
   const places = [appendLines(content, [line], lineEnd), appendLines(content, ['', line], lineEnd)]
   const added = places.map(parseEnvironmentFile).find(({ entries }) => {
-    return sameEntries(entries.slice(0, -1), document.entries) && sameEntries(entries.slice(-1), parseEnvironmentFile(line).entries)
+    return (
+      sameEntries(entries.slice(0, -1), document.entries) &&
+      sameEntries(entries.slice(-1), parseEnvironmentFile(line).entries)
+    )
   })
   return added ?? parseEnvironmentFile(`${line}${lineEnd}${content}`)
 }
 
 function sameEntries(a: readonly EnvironmentEntry[], b: readonly EnvironmentEntry[]): boolean {
-  return a.length === b.length && a.every(({ name, value }, index) => name === b[index]?.name && value === b[index]?.value)
+  return (
+    a.length === b.length && a.every(({ name, value }, index) => name === b[index]?.name && value === b[index]?.value)
+  )
 }
 
 /** Removes every assignment of the name. */

@@ -100,16 +100,27 @@ function isFoldable(name: Bytes): boolean {
   return !/[[\]]/.test(name.replace(/\[[^\]]*\]/g, ''))
 }
 
-/** The lists of a softdep. Words before the first `pre:` or `post:` count for nothing, as does `pre:x` there. */
+/**
+ * The lists of a softdep. Words before the first `pre:` or `post:` count for nothing, as does `pre:x` there. One blank
+ * too many behind the module name becomes part of the first word (kmod_config_add_softdep), so `softdep a  pre: b` has
+ * no effect.
+ */
 export function parseSoftdep(value: Bytes): { readonly pre: readonly Bytes[]; readonly post: readonly Bytes[] } {
   const lists: { pre: Bytes[]; post: Bytes[] } = { pre: [], post: [] }
   let into: Bytes[] | null = null
-  for (const word of value.split(/[ \t\n\v\f\r]+/)) {
+  for (const word of splitSoftdep(value)) {
     if (word === 'pre:') into = lists.pre
     else if (word === 'post:') into = lists.post
-    else if (word !== '') into?.push(word)
+    else into?.push(word)
   }
   return lists
+}
+
+function splitSoftdep(value: Bytes): readonly Bytes[] {
+  const blank = '[ \\t\\n\\v\\f\\r]'
+  const glued = new RegExp(`^${blank}(?!${blank})`).test(value)
+  const words = value.split(new RegExp(`${blank}+`)).filter((word) => word !== '')
+  return words.map((word, index) => (glued && index === 0 ? `${value.charAt(0)}${word}` : word))
 }
 
 /** fnmatch() of a softdep, install or alias pattern against a folded module name. */

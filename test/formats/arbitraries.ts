@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 
 /** Byte strings: any bytes, and dense mixtures of what the grammars care about. */
 export function anyBytes(): fc.Arbitrary<string> {
@@ -7,7 +7,26 @@ export function anyBytes(): fc.Arbitrary<string> {
 }
 
 const dense = [
-  ..."abA_-=.,:;#'\"\\`$(){}[]<>|&!~*? \t\n\r\0\xa0\xff019",
-  ...['\\\n', '\r\n', 'VAR=', 'options ', 'blacklist ', 'softdep ', ' pre: ', 'if ', ' then ', ' fi', '$VAR', '${VAR:-'],
-  ...['menuentry ', '{\n', '}\n', 'linux /v ', '### BEGIN /etc/grub.d/10_linux ###\n', 'set default=', '<<X\n', '$((', 'hugepages='],
+  ...'abA_-=.,:;#\'"\\`$(){}[]<>|&!~*? \t\n\r\0\xa0\xff019'.split(''),
+  '\\\n',
+  '\r\n',
+  'VAR=',
+  'options ',
+  'blacklist ',
+  'softdep ',
+  ' pre: ',
+  'if ',
+  ' then ',
+  ' fi',
+  '$VAR',
+  '${VAR:-',
+  'menuentry ',
+  '{\n',
+  '}\n',
+  'linux /v ',
+  '### BEGIN /etc/grub.d/10_linux ###\n',
+  'set default=',
+  '<<X\n',
+  '$((',
+  'hugepages=',
 ]

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import {
   appendModprobeLines,
   commentOutModprobeLines,
@@ -37,7 +37,7 @@ function showLine(line: ModprobeLine): string {
 }
 
 type FileCase = { input: string; lines: string[]; bad: number }
-for (const [index, { input, lines, bad }] of readCases<FileCase>('modprobe-files').entries()) {
+for (const [index, { input, lines, bad }] of (readCases('modprobe-files') as FileCase[]).entries()) {
   test(titleOf('kmod', index, input), (t) => {
     const document = parseModprobe(input)
     t.deepEqual(showConfig(document.lines), lines)
@@ -46,12 +46,12 @@ for (const [index, { input, lines, bad }] of readCases<FileCase>('modprobe-files
 }
 
 type RealCase = { name: string; input: string; lines: string[] }
-for (const [index, { name, input, lines }] of readCases<RealCase>('real-modprobe').entries()) {
+for (const [index, { name, input, lines }] of (readCases('real-modprobe') as RealCase[]).entries()) {
   test(`real host ${index + 1}: ${name}`, (t) => t.deepEqual(showConfig(parseModprobe(input).lines), lines))
 }
 
 type DirectoryCase = { directories: Record<string, string>[]; lines: string[] }
-for (const [index, { directories, lines }] of readCases<DirectoryCase>('modprobe-directories').entries()) {
+for (const [index, { directories, lines }] of (readCases('modprobe-directories') as DirectoryCase[]).entries()) {
   test(titleOf('directories', index, directories), (t) => {
     const files = directories.flatMap((names, place) =>
       Object.entries(names).map(([name, content]) => ({ path: `${modprobeDirectories[place]}/${name}`, content })),
@@ -61,7 +61,7 @@ for (const [index, { directories, lines }] of readCases<DirectoryCase>('modprobe
 }
 
 type CommandLineCase = { input: string; lines: string[] }
-for (const [index, { input, lines }] of readCases<CommandLineCase>('modprobe-command-line').entries()) {
+for (const [index, { input, lines }] of (readCases('modprobe-command-line') as CommandLineCase[]).entries()) {
   test(titleOf('command line', index, input), (t) => {
     const shown = parseCommandLineModprobe(input).map((entry) =>
       entry.kind === 'options' ? `options ${entry.module} ${entry.value}` : `blacklist ${entry.module}`,
@@ -94,7 +94,10 @@ test('an earlier directory masks the same file name, even when it is empty', (t)
 
 test('options of a module are found under both spellings', (t) => {
   const entries = mergeModprobeDirectories([
-    { path: '/etc/modprobe.d/a.conf', content: 'options vfio-pci ids=1:2\\\n disable_vga=1\noptions vfio_pci ids=3:4\n' },
+    {
+      path: '/etc/modprobe.d/a.conf',
+      content: 'options vfio-pci ids=1:2\\\n disable_vga=1\noptions vfio_pci ids=3:4\n',
+    },
   ])
   t.deepEqual(
     effectiveOptions(entries, 'vfio-pci').map(({ name, value, line }) => [name, value, line]),
@@ -104,6 +107,16 @@ test('options of a module are found under both spellings', (t) => {
       ['ids', '3:4', 3],
     ],
   )
+})
+
+test('one blank too many before pre: makes a softdep void', (t) => {
+  const lists = (content: string) => parseModprobe(content).lines.map((line) => parseSoftdep(line.value))
+  t.deepEqual(lists('softdep a pre: b\tc post: d\nsoftdep a  pre: b\nsoftdep a   pre: b\nsoftdep a x pre: b\n'), [
+    { pre: ['b', 'c'], post: ['d'] },
+    { pre: [], post: [] },
+    { pre: ['b'], post: [] },
+    { pre: ['b'], post: [] },
+  ])
 })
 
 test('globs of softdep match as fnmatch does', (t) => {
@@ -127,6 +140,10 @@ test('edits leave every other byte', (t) => {
   t.is(formatModprobe(appendModprobeLines(parseModprobe(''), ['options a b=1'])), 'options a b=1\n')
 })
 
+test('a backslash at the end of the file becomes the byte of EOF', (t) => {
+  t.deepEqual(showConfig(parseModprobe('options a b\\').lines), ['options a b\xff'])
+})
+
 test('a continued line is commented out whole', (t) => {
   const document = parseModprobe('options vfio-pci ids=1:2\\\n,3:4\nblacklist a\n')
   const commented = commentOutModprobeLines(document, isVfio, 'passway')
@@ -134,7 +151,9 @@ test('a continued line is commented out whole', (t) => {
 })
 
 function findModprobe(): string | undefined {
-  return ['modprobe', '/sbin/modprobe', '/usr/sbin/modprobe'].find((path) => spawnSync(path, ['--version']).status === 0)
+  return ['modprobe', '/sbin/modprobe', '/usr/sbin/modprobe'].find(
+    (path) => spawnSync(path, ['--version']).status === 0,
+  )
 }
 
 const modprobe = findModprobe()
@@ -144,12 +163,40 @@ const lacking = modprobe === undefined ? ' (skipped: modprobe of kmod is not ins
 compare(`lines are those of modprobe --showconfig${lacking}`, (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'passway-modprobe-'))
   t.teardown(() => rmSync(directory, { recursive: true }))
-  const words = ['options', 'blacklist', 'softdep', 'alias', 'install', 'remove', ' ', '  ', '\t', '\n', '\n', '\\\n', '\\', '#', 'a-b', 'x=1', 'pre:', 'post:', '[b-c]-d', '[', '\r', '"p q"', 'vfio-pci', '\xe9']
+  const keyword = fc.constantFrom(
+    'options',
+    'options',
+    'blacklist',
+    'softdep',
+    'alias',
+    'install',
+    'remove',
+    '# c',
+    '\t x',
+  )
+  const blank = fc.constantFrom(' ', '  ', '\t', '\\\n', '')
+  const word = fc.constantFrom(
+    'a-b',
+    'x=1',
+    'pre:',
+    'post:',
+    '[b-c]-d',
+    '[',
+    '\r',
+    '"p q"',
+    'vfio-pci',
+    '\xe9',
+    '\\',
+    '\\z',
+    '#',
+  )
+  const rest = fc.array(fc.tuple(blank, word), { maxLength: 4 }).map((parts) => parts.flat().join(''))
+  const line = fc.tuple(keyword, fc.constantFrom(' ', ' ', '\t', ''), rest).map((parts) => parts.join(''))
+  const contents = fc.tuple(fc.array(line, { maxLength: 5 }), fc.constantFrom('\n', '', '\\', '\\\n', '\0x\n'))
   const known = new Set(showOf(modprobe ?? '', directory))
   fc.assert(
-    fc.property(fc.array(fc.constantFrom(...words), { maxLength: 16 }), (parts) => {
-      // One line of what is printed must be one entry: a value with an escaped newline cannot be told apart.
-      const content = parts.join('')
+    fc.property(contents, ([lines, end]) => {
+      const content = lines.join('\n') + end
       writeFileSync(join(directory, 't.conf'), content, 'latin1')
       const shown = showOf(modprobe ?? '', directory).filter((line) => !known.has(line))
       const own = showConfig(parseModprobe(content).lines.filter((line) => line.kind !== 'weakdep'))

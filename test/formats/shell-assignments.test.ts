@@ -11,7 +11,9 @@ import { readCases, titleOf } from './cases.ts'
 const main = '/etc/default/grub'
 
 function evaluate(...contents: readonly string[]) {
-  return evaluateShellFiles(contents.map((content, index) => ({ path: index === 0 ? main : `${main}.d/${index}.cfg`, content })))
+  return evaluateShellFiles(
+    contents.map((content, index) => ({ path: index === 0 ? main : `${main}.d/${index}.cfg`, content })),
+  )
 }
 
 function valueOf(name: string, ...contents: readonly string[]): string | null {
@@ -20,7 +22,7 @@ function valueOf(name: string, ...contents: readonly string[]): string | null {
 }
 
 type ValueCase = { input: string; values: Record<string, string | null>; aborts?: string }
-for (const [index, { input, values, aborts }] of readCases<ValueCase>('shell-values').entries()) {
+for (const [index, { input, values, aborts }] of (readCases('shell-values') as ValueCase[]).entries()) {
   test(titleOf('dash', index, input), (t) => {
     for (const [name, value] of Object.entries(values)) t.is(valueOf(name, input), value)
     // What dash answers with "not found" ends grub-mkconfig, which runs under `set -e`.
@@ -29,7 +31,7 @@ for (const [index, { input, values, aborts }] of readCases<ValueCase>('shell-val
 }
 
 type RealCase = { name: string; input: string; values: Record<string, string>; args?: string[] }
-for (const [index, { name, input, values, args }] of readCases<RealCase>('real-grub').entries()) {
+for (const [index, { name, input, values, args }] of (readCases('real-grub') as RealCase[]).entries()) {
   test(`real host ${index + 1}: ${name}`, (t) => {
     for (const [variable, value] of Object.entries(values)) t.is(valueOf(variable, input), value)
     t.is(findWholeProblem(evaluate(input)), undefined)
@@ -47,7 +49,7 @@ const known: readonly (readonly [string, string, string | null])[] = [
   ['a continued name', 'GR\\\nUB=x', 'x'],
   ['a continued reference', 'A=x; GRUB="$\\\nA"', 'x'],
   ['a lone dollar', 'GRUB="a$ $. $"', 'a$ $. $'],
-  ["a dollar before quotes is itself in dash", 'GRUB=$"x"', '$x'],
+  ['a dollar before quotes is itself in dash', 'GRUB=$"x"', '$x'],
   ['default of an empty variable', 'A=; GRUB=${A:-x}${A-y}', 'x'],
   ['alternative of a set variable', 'A=1; GRUB=${A:+x}${B+y}', 'x'],
   ['quotes inside a default', 'GRUB=${B:-"a b"\'c d\'}', 'a bc d'],
