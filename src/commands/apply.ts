@@ -217,7 +217,7 @@ function describeDone(context: RunContext, { name, isTree, applied, boot }: Fini
   const reboot = boot?.status === 'ok' ? 'done' : applied.reboot
   const next = nextCommands(context, {
     name,
-    isRebootDue: reboot === 'needed',
+    isRebootDue: reboot === 'needed' && !isTree,
     isReverted: applied.outcome !== 'committed',
   })
   const { record, state, regenerated, leftToDo } = applied

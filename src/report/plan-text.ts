@@ -235,7 +235,7 @@ function renderSummary(view: PlanView, { paint }: TextOptions): string {
     refused === 0 && plan.changes.length === 0 && plan.regenerate.length > 0
       ? `${plan.regenerate.length} to rebuild`
       : '',
-    `${count(hold, 'task')} ${hold === 1 ? 'holds' : 'hold'} already`,
+    hold > 0 ? `${count(hold, 'task')} ${hold === 1 ? 'holds' : 'hold'} already` : '',
     skipped.length > 0 ? `${skipped.length} skipped by when` : '',
   ]
   return parts.filter((part) => part !== '').join(' · ')
