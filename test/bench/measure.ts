@@ -52,17 +52,20 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2
 }
 
-export type Contender = { readonly name: string; readonly run: () => Promise<number> }
+/** Runs once; seconds. */
+export type Contender = () => Promise<number>
 
-/** Seconds of each contender, by name: all take turns, so that a busy moment of the machine hits every one of them. */
-export async function takeTurns(contenders: readonly Contender[], rounds: number): Promise<Map<string, number[]>> {
-  const seconds = new Map(contenders.map(({ name }): [string, number[]] => [name, []]))
+/**
+ * Medians in seconds, in the order of the contenders. All take turns, so that a busy moment of the machine hits every
+ * one of them; a first round, which fills caches, does not count.
+ */
+export async function takeTurns(contenders: readonly Contender[], rounds: number): Promise<number[]> {
+  const seconds = contenders.map((): number[] => [])
   for (let round = 0; round <= rounds; round += 1) {
-    for (const { name, run } of contenders) {
+    for (const [index, run] of contenders.entries()) {
       const taken = await run()
-      // The first round fills caches.
-      if (round > 0) seconds.get(name)?.push(taken)
+      if (round > 0) seconds[index]?.push(taken)
     }
   }
-  return seconds
+  return seconds.map(median)
 }
