@@ -6,7 +6,7 @@ import type { KernelArgument } from './kernel-arguments.ts'
 const repeatableNames = ['console', 'earlycon', 'earlyprintk', 'hugepages', 'hugepagesz', 'memmap', 'memmap_exactmap']
 
 /** True where one occurrence does not replace another. */
-export function isRepeatable(name: Bytes): boolean {
+function isRepeatable(name: Bytes): boolean {
   return name.startsWith('rd.') || repeatableNames.some((other) => isSameName(other, name))
 }
 

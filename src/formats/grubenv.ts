@@ -1,6 +1,6 @@
 import type { Bytes } from '../core/bytes.ts'
 
-export const grubenvHeader = '# GRUB Environment Block\n'
+const grubenvHeader = '# GRUB Environment Block\n'
 
 /** Variables in order of the block; null where the header is missing and GRUB refuses the file. */
 export type Grubenv = ReadonlyMap<Bytes, Bytes>

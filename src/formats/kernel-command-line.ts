@@ -11,6 +11,6 @@ export {
   removeMember,
 } from './kernel-arguments.ts'
 export type { KernelArgument } from './kernel-arguments.ts'
-export { editKernelArguments, isRepeatable } from './edit-kernel-arguments.ts'
-export { formatSizeKb, parseHugepages, parseSizeKb } from './hugepage-arguments.ts'
+export { editKernelArguments } from './edit-kernel-arguments.ts'
+export { parseHugepages } from './hugepage-arguments.ts'
 export type { HugepageArguments, HugepagePoolRequest } from './hugepage-arguments.ts'

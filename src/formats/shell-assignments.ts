@@ -1,6 +1,6 @@
 import type { Bytes } from '../core/bytes.ts'
 import { parseShellCommands } from './shell-commands.ts'
-import type { ShellSyntax } from './shell-commands.ts'
+import type { ShellSyntax } from './shell-syntax.ts'
 import { textOf } from './shell-state.ts'
 import type { EvaluatedShell, ShellPosition, ShellProblem } from './shell-state.ts'
 

@@ -2,43 +2,11 @@ import type { Bytes } from '../core/bytes.ts'
 import { advance, expect, isOperator, isWord, redirections, skipNewlines, unexpected } from './shell-tokens.ts'
 import type { Parser, Token } from './shell-tokens.ts'
 import { findAssignment } from './shell-word-text.ts'
+import type { ShellCommand, ShellSyntax } from './shell-syntax.ts'
 import type { ShellAssignment } from './shell-word-text.ts'
 import { fail } from './shell-words.ts'
 import type { ShellCursor, ShellWord } from './shell-words.ts'
 
-/**
- * A command list as a tree. `maybe`: the commands may or may not run, or run several times; `apart`: they run in a
- * shell of their own and change nothing here.
- */
-export type ShellCommand =
-  | {
-      readonly kind: 'simple'
-      readonly start: number
-      readonly assignments: readonly ShellAssignment[]
-      readonly words: readonly ShellWord[]
-    }
-  | { readonly kind: 'group'; readonly start: number; readonly commands: readonly ShellCommand[] }
-  | { readonly kind: 'apart'; readonly start: number; readonly commands: readonly ShellCommand[] }
-  | {
-      readonly kind: 'maybe'
-      readonly start: number
-      readonly what: string
-      readonly sets: readonly string[]
-      readonly words: readonly ShellWord[]
-      readonly commands: readonly ShellCommand[]
-    }
-  | {
-      readonly kind: 'function'
-      readonly start: number
-      readonly name: string
-      readonly commands: readonly ShellCommand[]
-    }
-
-export type ShellSyntax = {
-  readonly commands: readonly ShellCommand[]
-  /** The first thing that the shell would refuse, or that is not followed here. */
-  readonly problem: { readonly line: number; readonly why: string } | null
-}
 /** Parses POSIX shell as dash reads it. */
 export function parseShellCommands(text: Bytes): ShellSyntax {
   const parser = startParser(text)

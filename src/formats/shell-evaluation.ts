@@ -1,7 +1,7 @@
 import type { Bytes } from '../core/bytes.ts'
 import { findBuiltin, isLikelyCommand } from './shell-builtins.ts'
 import { parseShellCommands } from './shell-commands.ts'
-import type { ShellCommand } from './shell-commands.ts'
+import type { ShellCommand } from './shell-syntax.ts'
 import { expand } from './shell-expansion.ts'
 import type { Expansion } from './shell-expansion.ts'
 import { abort, positionAt, setAllUnknown, setUnknown, textOf } from './shell-state.ts'

@@ -21,7 +21,7 @@ export type ValueEdit = {
 export type FileSplice = Splice & { readonly file: number }
 
 /** Source text for a piece of value between the quotes of `context`. */
-export function encode(value: Bytes, context: ShellContext): Bytes {
+function encode(value: Bytes, context: ShellContext): Bytes {
   if (context === 'double') return value.replace(/["$`\\]/g, '\\$&')
   if (context === 'single') return value.replaceAll("'", "'\\''")
   return value.replace(/[^\w./:@%+,=-]/g, '\\$&')

@@ -1,6 +1,6 @@
 import type { Bytes } from '../core/bytes.ts'
 import { lineNumberAt } from './lines.ts'
-import type { ShellCommand } from './shell-commands.ts'
+import type { ShellCommand } from './shell-syntax.ts'
 import type { ShellAssignment } from './shell-word-text.ts'
 import type { ShellContext } from './shell-words.ts'
 

@@ -217,3 +217,28 @@ test('any edit of any value comes out as wanted, or is refused', (t) => {
   )
   t.true(accepted > 200)
 })
+
+test('editVariable gives the value asked for, twice the same, or refuses', (t) => {
+  const source = fc.array(fc.constantFrom('"', "'", ' ', '\\ ', 'ab', '$A', '\\\n', '\r', `$${name}`), { maxLength: 6 })
+  const content = fc
+    .array(source, { maxLength: 3 })
+    .map((values) => `A="z"\n${values.map((parts) => `${name}=${parts.join('')}\n`).join('')}`)
+  const value = fc.string({ unit: fc.constantFrom('a', 'b', 'z', ' ', '"', "'", '$', '\\', '`', '#', '~') })
+  let accepted = 0
+  fc.assert(
+    fc.property(content, value, (text, wanted) => {
+      const files = [{ path, content: text }]
+      const result = editVariable(files, name, () => wanted)
+      if (!result.ok) return
+      accepted++
+      const after = [result.files[0] ?? { path, content: text }]
+      t.is(valueOf(after) ?? '', wanted)
+      t.deepEqual(
+        editVariable(after, name, () => wanted),
+        { ok: true, files: [] },
+      )
+    }),
+    { numRuns: 1000 },
+  )
+  t.true(accepted > 100)
+})
