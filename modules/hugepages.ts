@@ -5,7 +5,7 @@ import type { Snapshot } from '../src/core/snapshot.ts'
 import { parseSizeKb } from '../src/formats/hugepage-arguments.ts'
 import { checkHugepages } from './shared/check-hugepages.ts'
 import { defineModule } from './shared/define-module.ts'
-import { formatBootArguments, formatTmpfiles, hugepageAttribute } from './shared/format-hugepages.ts'
+import { formatBootArguments, formatTmpfiles, hugepageAttribute, hugepagePatterns } from './shared/format-hugepages.ts'
 
 const size = z.string().regex(/^[1-9][0-9]{0,5}[KMG]$/, 'a size is a number with K, M or G: 2M, 1G')
 
@@ -64,7 +64,7 @@ run. At boot it fails the comparison after the boot.`,
     HUGEPAGES_NODE_BOOT: 'A kernel before 5.16 cannot take counts per node from its command line.',
     HUGEPAGES_TWICE: 'A size is listed twice, or both with and without nodes.',
   },
-  reads: ({ pages, at }) => (at === 'boot' ? {} : { attributes: pages.map(hugepageAttribute), paths: [tmpfiles] }),
+  reads: ({ at }) => (at === 'boot' ? {} : { attributes: hugepagePatterns, paths: [tmpfiles] }),
   plan: planPages,
 })
 

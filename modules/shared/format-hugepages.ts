@@ -14,6 +14,12 @@ export function hugepageAttribute(request: PageRequest): string {
   return request.node === undefined ? `/sys/kernel/mm/${pool}` : `/sys/devices/system/node/node${request.node}/${pool}`
 }
 
+/** Every path that `hugepageAttribute` can give. */
+export const hugepagePatterns = [
+  '/sys/kernel/mm/hugepages/hugepages-*/nr_hugepages',
+  '/sys/devices/system/node/node*/hugepages/hugepages-*/nr_hugepages',
+] as const
+
 /** `default_hugepagesz=1G hugepagesz=1G hugepages=0:8,1:8 …`: each count binds to the size before it. */
 export function formatBootArguments(pages: readonly PageRequest[]): readonly string[] {
   const sizes = [...new Set(pages.map(({ size }) => size))]
