@@ -4,13 +4,12 @@ import type { Diagnostic } from '../src/core/diagnostic.ts'
 import type { ModulePlan, TaskOptions } from '../src/core/module.ts'
 import type { PciFunction, Snapshot } from '../src/core/snapshot.ts'
 import { formatSlot } from '../src/pci/address.ts'
-import { hasId, isBridge } from '../src/pci/devices.ts'
+import { formatClass, hasId, isBridge, isHostBridge } from '../src/pci/devices.ts'
 import { findGroupMembers } from '../src/pci/groups.ts'
 import { formatPciId } from '../src/pci/id.ts'
 import type { PciId } from '../src/pci/id.ts'
 import { acsSymbols, checkAcsPatch } from './shared/check-acs-patch.ts'
 import { defineModule } from './shared/define-module.ts'
-import { describeFunction } from './shared/describe-function.ts'
 import { claimMember } from './shared/kernel-arguments.ts'
 import { parseIds } from './shared/parse-ids.ts'
 import { refuse } from './shared/refuse.ts'
@@ -107,16 +106,25 @@ function noteGroups(functions: Params['functions'], ids: readonly PciId[], snaps
   const affected = groups
     .toSorted((a, b) => a - b)
     .map((group) => ({ group, members: findGroupMembers(snapshot, group) }))
-    .filter(({ members }) => members.length > 1 && mayBeSplit(members, functions, ids))
+    .filter(({ members }) => members.length > 1 && members.some(isEndpoint) && mayBeSplit(members, functions, ids))
   if (affected.length === 0) return [note('ACS_GROUPS', 'no IOMMU group of the running kernel would be split')]
   return [
     note('ACS_GROUPS', `groups that may be split: ${affected.map(({ group }) => group).join(', ')}`, {
-      hint: 'members of one of these groups stay able to reach each other; ports that report ACS themselves are left alone',
-      evidence: affected.flatMap(({ group, members }) =>
-        members.map((found) => `group ${group}: ${describeFunction(found)}`),
-      ),
+      hint: 'what is in one of them stays able to reach the rest of it by DMA, so give it only to guests that may; ports that report ACS themselves are left alone',
+      evidence: affected.map(({ group, members }) => `group ${group}: ${describeMembers(members)}`),
     }),
   ]
+}
+
+function isEndpoint(found: PciFunction): boolean {
+  return !isBridge(found) && !isHostBridge(found)
+}
+
+function describeMembers(members: readonly PciFunction[]): string {
+  const endpoints = members.filter(isEndpoint)
+  const shown = endpoints.map((found) => `${found.address} ${formatClass(found.class)}`)
+  const bridges = members.length - endpoints.length
+  return [...shown, ...(bridges === 0 ? [] : [bridges === 1 ? '1 bridge' : `${bridges} bridges`])].join(', ')
 }
 
 /** Judged by what holds a group together: functions of one slot, or a port above several slots. */
