@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { error, hasErrors, warning } from '../core/diagnostic.ts'
-import type { Diagnostic } from '../core/diagnostic.ts'
+import type { Diagnostic, SourcePosition } from '../core/diagnostic.ts'
 import type { HostAddress } from '../core/host-address.ts'
 import type { Scope } from './evaluate-expression.ts'
 import { evaluateNode } from './expression.ts'
@@ -90,9 +90,16 @@ export function readHostAddress(request: ConnectionRequest): ConnectionResult {
   return hasErrors(diagnostics) ? { ok: false, diagnostics } : { ok: true, address, diagnostics }
 }
 
+/** A line that holds a password is never shown. */
+function placeOf(name: string, node: SourceNode): SourcePosition {
+  const position = positionOf(node.span)
+  const { file, line, column } = position
+  return /_pass(word)?$/.test(name) ? { file, line, column } : position
+}
+
 function refuse(reading: Reading, name: string, message: string, hint?: string): void {
   const node = reading.variables.get(name)
-  const source = node && positionOf(node.span)
+  const source = node && placeOf(name, node)
   const details = { ...(source === undefined ? {} : { source }), ...(hint === undefined ? {} : { hint }) }
   reading.diagnostics.push(error('CONNECTION_INVALID', message, details))
 }
@@ -102,9 +109,7 @@ function nameUnsupported(reading: Reading): void {
     const hint = Object.hasOwn(unsupported, name) ? unsupported[name] : undefined
     if (hint === undefined || moot.test(name)) continue
     const message = `passway does not read ${name}`
-    reading.diagnostics.push(
-      warning('CONNECTION_VARIABLE_UNSUPPORTED', message, { source: positionOf(node.span), hint }),
-    )
+    reading.diagnostics.push(warning('CONNECTION_VARIABLE_UNSUPPORTED', message, { source: placeOf(name, node), hint }))
   }
   requireWord(reading, 'ansible_become_user', ['root'], 'passway becomes root and nobody else')
   requireWord(reading, 'ansible_become_method', ['sudo', 'ansible.builtin.sudo'], 'passway becomes root by sudo')

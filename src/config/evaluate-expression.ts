@@ -4,6 +4,7 @@ import type { FilterArguments, FilterCall } from './expression-filters.ts'
 import { contains, tests } from './expression-tests.ts'
 import { ExpressionError } from './expression-tokens.ts'
 import type { TextRange } from './expression-tokens.ts'
+import { subexpressions } from './expression-tree.ts'
 import type { Argument, Expression } from './expression-tree.ts'
 import {
   compareValues,
@@ -202,7 +203,7 @@ function evaluateArguments(args: readonly Argument[], scope: Scope): FilterArgum
 function runFilter(name: string, value: Evaluated, args: FilterArguments, range: TextRange): PlainValue {
   if (name === 'default' || name === 'd') return defaulted(value, args)
   const filter = filters.get(name)
-  if (filter === undefined) throw unknownName('filter', name, range, [...filters.keys(), 'default'])
+  if (filter === undefined) throw unknownName('filter', name, range, filterNames)
   const call: FilterCall = {
     args,
     range,
@@ -220,8 +221,22 @@ function runTest(name: string, value: Evaluated, args: readonly PlainValue[], ra
   if (name === 'defined') return !(value instanceof Undefined)
   if (name === 'undefined') return value instanceof Undefined
   const holds = tests.get(name)
-  if (holds === undefined) throw unknownName('test', name, range, [...tests.keys(), 'defined', 'undefined'])
+  if (holds === undefined) throw unknownName('test', name, range, testNames)
   return holds(required(value), args, range)
+}
+
+/** Finds filters and tests that passway lacks before anything is evaluated. @throws ExpressionError */
+export function checkNames(expression: Expression): void {
+  if (expression.kind === 'filter') requireName('filter', expression.name, expression, filterNames)
+  if (expression.kind === 'test') requireName('test', expression.name, expression, testNames)
+  for (const part of subexpressions(expression)) checkNames(part)
+}
+
+const filterNames: readonly string[] = [...filters.keys(), 'default', 'd']
+const testNames: readonly string[] = [...tests.keys(), 'defined', 'undefined']
+
+function requireName(what: string, name: string, range: TextRange, known: readonly string[]): void {
+  if (!known.includes(name)) throw unknownName(what, name, range, known)
 }
 
 function unknownName(what: string, name: string, range: TextRange, known: readonly string[]): ExpressionError {

@@ -33,3 +33,31 @@ export type Expression = TextRange &
         readonly negated: boolean
       }
   )
+
+/** The expressions right below one. */
+export function subexpressions(expression: Expression): readonly Expression[] {
+  switch (expression.kind) {
+    case 'literal':
+    case 'name':
+      return []
+    case 'list':
+      return expression.items
+    case 'dict':
+      return expression.entries.flat()
+    case 'attribute':
+    case 'unary':
+      return [expression.of]
+    case 'index':
+      return [expression.of, expression.index]
+    case 'binary':
+      return [expression.left, expression.right]
+    case 'comparison':
+      return [expression.first, ...expression.rest.map(({ value }) => value)]
+    case 'choice':
+      return [expression.test, expression.value, ...(expression.otherwise === null ? [] : [expression.otherwise])]
+    case 'filter':
+    case 'test':
+      break
+  }
+  return [expression.of, ...expression.args.map(({ value }) => value)]
+}

@@ -1,6 +1,6 @@
 import { error } from '../core/diagnostic.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
-import { bounded, evaluateExpression, isCondition } from './evaluate-expression.ts'
+import { bounded, checkNames, evaluateExpression, isCondition } from './evaluate-expression.ts'
 import type { Scope } from './evaluate-expression.ts'
 import { ExpressionError, syntaxError } from './expression-tokens.ts'
 import type { ExpressionProblem } from './expression-tokens.ts'
@@ -117,6 +117,7 @@ function readParts(text: string): readonly TemplatePart[] {
     if (start === text.length) break
     if (text[start + 1] !== '{') throw statementUnsupported(text, start)
     const { expression, end } = parseExpressionAt(text, start + 2, true)
+    checkNames(expression)
     at = end + 2
     parts.push({ expression, start, end: at })
   }
@@ -194,7 +195,11 @@ function parseCondition(node: SourceNode): Resolution<ParsedCondition> {
       error('CONDITION_INVALID', '"when" is an expression already', { source: positionOf(node.span), hint }),
     ])
   }
-  return guard(node, () => ({ expression: parseExpressionAt(text, 0, false).expression, scalar: node }))
+  return guard(node, () => {
+    const { expression } = parseExpressionAt(text, 0, false)
+    checkNames(expression)
+    return { expression, scalar: node }
+  })
 }
 
 function guard<Value>(scalar: SourceScalar, compute: () => Value): Resolution<Value> {

@@ -1,5 +1,6 @@
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { readExpressions } from './expression.ts'
+import { subexpressions } from './expression-tree.ts'
 import type { Expression } from './expression-tree.ts'
 import type { Play } from './playbook.ts'
 import type { SourceNode, Variables } from './source-node.ts'
@@ -40,8 +41,13 @@ function collect(node: SourceNode, condition: boolean, paths: Set<string>): void
 function collectPaths(expression: Expression, paths: Set<string>): void {
   const path = findPath(expression)
   if (path !== undefined) paths.add(path.join('.'))
-  if (path === undefined || expression.kind === 'index')
-    for (const part of partsOf(expression)) collectPaths(part, paths)
+  for (const part of path === undefined ? subexpressions(expression) : indexesOf(expression)) collectPaths(part, paths)
+}
+
+/** The indexes along a chain of attributes: they may mention facts of their own. */
+function indexesOf(expression: Expression): readonly Expression[] {
+  if (expression.kind === 'attribute') return indexesOf(expression.of)
+  return expression.kind === 'index' ? [expression.index, ...indexesOf(expression.of)] : []
 }
 
 /** The constant beginning of a chain of attributes that starts at `facts`. */
@@ -63,31 +69,4 @@ function isConstant(expression: Expression): boolean {
     )
   }
   return expression.kind === 'name' || (expression.kind === 'attribute' && isConstant(expression.of))
-}
-
-function partsOf(expression: Expression): readonly Expression[] {
-  switch (expression.kind) {
-    case 'literal':
-    case 'name':
-      return []
-    case 'list':
-      return expression.items
-    case 'dict':
-      return expression.entries.flat()
-    case 'attribute':
-    case 'unary':
-      return [expression.of]
-    case 'index':
-      return [expression.of, expression.index]
-    case 'binary':
-      return [expression.left, expression.right]
-    case 'comparison':
-      return [expression.first, ...expression.rest.map(({ value }) => value)]
-    case 'choice':
-      return [expression.test, expression.value, ...(expression.otherwise === null ? [] : [expression.otherwise])]
-    case 'filter':
-    case 'test':
-      break
-  }
-  return [expression.of, ...expression.args.map(({ value }) => value)]
 }

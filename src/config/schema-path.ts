@@ -27,8 +27,16 @@ export function schemaKeys(schema: $ZodType | undefined): readonly string[] {
   return def.type === 'union' ? [...new Set(def.options.flatMap((option) => schemaKeys(option)))] : []
 }
 
-/** `.describe()` of the schema at `path`, also where it stands outside or inside of `.optional()` and the like. */
+/**
+ * `.describe()` of the schema at `path`, also where it stands outside or inside of `.optional()` and the like. An item
+ * without a description has that of its list.
+ */
 export function schemaDescription(schema: $ZodType, path: readonly PropertyKey[]): string | undefined {
+  const own = ownDescription(schema, path)
+  return own === undefined && typeof path.at(-1) === 'number' ? schemaDescription(schema, path.slice(0, -1)) : own
+}
+
+function ownDescription(schema: $ZodType, path: readonly PropertyKey[]): string | undefined {
   let found = schemaAt(schema, path)
   while (found !== undefined) {
     const description = globalRegistry.get(found)?.description

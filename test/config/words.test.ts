@@ -1,5 +1,5 @@
 import test from 'ava'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { findNearest } from '../../src/config/did-you-mean.ts'
 import { parseHostNames } from '../../src/config/host-names.ts'
 import { findSerial } from '../../src/config/load-plays.ts'

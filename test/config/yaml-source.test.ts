@@ -1,5 +1,5 @@
 import test from 'ava'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { locate, plainValue, positionOf } from '../../src/config/source-node.ts'
 import type { SourceEntry, SourceNode } from '../../src/config/source-node.ts'
 import { findQuoteHint, parseYaml } from '../../src/config/yaml-source.ts'

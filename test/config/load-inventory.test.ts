@@ -1,0 +1,183 @@
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+import type { Inventory } from '../../src/config/inventory.ts'
+import { loadInventory } from '../../src/config/load-inventory.ts'
+import type { RunInventoryScript } from '../../src/config/load-inventory.ts'
+import { plainValue } from '../../src/config/source-node.ts'
+import type { Variables } from '../../src/config/source-node.ts'
+import { hostVariables } from '../../src/config/variables.ts'
+import { error } from '../../src/core/diagnostic.ts'
+import { briefly, hintsOf } from './diagnostics.ts'
+
+const fixtures = fileURLToPath(new URL('fixtures', import.meta.url))
+const noScript: RunInventoryScript = async (path) => ({ ok: false, diagnostic: error('SCRIPT', path) })
+
+function plain(variables: Variables): unknown {
+  return Object.fromEntries([...variables].map(([name, node]) => [name, plainValue(node)]))
+}
+
+function variablesOf(inventory: Inventory, host: string): unknown {
+  return plain(hostVariables(inventory, host, []))
+}
+
+function load(directory: string, sources: readonly string[], runScript = noScript): ReturnType<typeof loadInventory> {
+  return loadInventory({ sources, cwd: `${fixtures}/${directory}`, runScript })
+}
+
+test('a directory: files in order, INI, YAML, a program; what Ansible passes over is passed over', async (t) => {
+  const asked: string[] = []
+  const { inventory, diagnostics } = await load('.', ['directory'], async (path, args) => {
+    asked.push(`${path.slice(fixtures.length)} ${args.join(' ')}`)
+    const list = {
+      web: { hosts: ['w01', 'dyn1'], vars: { made: '{{ by_script }}' } },
+      db: ['dyn2'],
+      _meta: { hostvars: { dyn1: { ansible_host: '10.1.1.1' } } },
+    }
+    return { ok: true, output: JSON.stringify(list) }
+  })
+  t.deepEqual(
+    [...inventory.hosts.keys()],
+    ['lone', 'w01', 'w02', 'w03', 'wa', 'wc', 'db1', '2001:db8::1', 'dyn1', 'dyn2', 'nested'],
+  )
+  t.deepEqual(asked, ['/directory/30-script --list'])
+  t.deepEqual(
+    diagnostics.map(({ severity, code }) => `${severity} ${code}`),
+    ['warning INVENTORY_FILE_SKIPPED', 'warning VARIABLES_HIDDEN'],
+  )
+  t.deepEqual(inventory.groups.get('everything')?.hosts, [
+    'w01',
+    'w02',
+    'w03',
+    'wa',
+    'wc',
+    'db1',
+    '2001:db8::1',
+    'dyn1',
+    'dyn2',
+  ])
+  t.deepEqual(inventory.groups.get('ungrouped')?.hosts, ['lone', 'nested'])
+  t.deepEqual(inventory.hosts.get('db1')?.groups, ['everything', 'db'])
+  t.deepEqual(variablesOf(inventory, 'dyn1'), {
+    ansible_host: '10.1.1.1',
+    beside: 'group_vars of the directory',
+    empty: '',
+    flag: true,
+    made: '{{ by_script }}',
+    number: 5,
+    quoted: 'quoted',
+    text: 'some text',
+  })
+})
+
+// As `ansible-inventory --list` of ansible-core 2.14 prints the same file.
+test('INI values have the types that Ansible gives them', async (t) => {
+  const { inventory, diagnostics } = await load('directory', ['10-hosts'])
+  t.deepEqual(hintsOf(diagnostics), ['put both into the directory web.yml/ or join them'])
+  t.deepEqual(variablesOf(inventory, 'lone'), {
+    ansible_host: '10.0.0.1',
+    count: 3,
+    text: 'two words',
+    id: '0e10',
+    list: [1, 2],
+    dict: { a: true },
+    word: 'yes',
+    flag: true,
+    octal: '0123',
+    none: null,
+    cut: 'a',
+  })
+  t.deepEqual(variablesOf(inventory, 'wa'), {
+    ansible_port: 2222,
+    flag: true,
+    number: 5,
+    text: 'some text',
+    quoted: 'quoted',
+    empty: '',
+    beside: 'group_vars of the directory',
+  })
+})
+
+test('a program without _meta is asked for each host', async (t) => {
+  const { inventory } = await load('directory', ['30-script'], async (_path, [option, host]) => {
+    const answer = option === '--list' ? { all: { hosts: ['a', 'b'] } } : { told: host }
+    return { ok: true, output: JSON.stringify(answer) }
+  })
+  t.deepEqual(variablesOf(inventory, 'b'), { told: 'b' })
+})
+
+test('a program that fails or talks nonsense is named', async (t) => {
+  t.deepEqual(briefly((await load('directory', ['30-script'])).diagnostics), ['SCRIPT'])
+  const { diagnostics } = await load('directory', ['30-script'], async () => ({ ok: true, output: 'oops' }))
+  t.deepEqual(briefly(diagnostics).slice(0, 1), ['30-script:1:1 INVENTORY_INVALID'])
+})
+
+test('hosts with a comma', async (t) => {
+  const { inventory, diagnostics } = await load('.', ['root@pve1,pve[2:3]:2222,'])
+  t.deepEqual(diagnostics, [])
+  t.deepEqual([...inventory.hosts.keys()], ['pve1', 'pve2', 'pve3'])
+  t.deepEqual(variablesOf(inventory, 'pve1'), { ansible_user: 'root' })
+  t.deepEqual(variablesOf(inventory, 'pve3'), { ansible_port: 2222 })
+  t.deepEqual(inventory.hosts.get('pve1')?.groups, ['ungrouped'])
+  t.deepEqual(briefly((await load('.', ['pve1,b c[,'])).diagnostics), ['--inventory:1:8 HOST_NAME_INVALID c['])
+})
+
+test('later sources add and override', async (t) => {
+  const { inventory } = await load('.', ['ladder/inventory.yaml', 'admin@pve1,'])
+  t.is((variablesOf(inventory, 'pve1') as Record<string, unknown>)['ansible_user'], 'admin')
+  t.deepEqual(inventory.hosts.get('pve1')?.groups, ['outer', 'inner', 'z_plain', 'a_prio'])
+})
+
+test('without -i it is ./inventory.yaml; ansible.cfg is named, not read', async (t) => {
+  const { inventory, diagnostics } = await load('defaults', [])
+  t.deepEqual([...inventory.hosts.keys()], ['pve1'])
+  t.deepEqual(
+    diagnostics.map(({ severity, code }) => `${severity} ${code}`),
+    ['warning ANSIBLE_CFG_IGNORED'],
+  )
+})
+
+test('no inventory at all', async (t) => {
+  t.deepEqual(briefly((await load('playbooks', [])).diagnostics), ['INVENTORY_MISSING'])
+  const { diagnostics } = await load('playbooks', ['pve1'])
+  t.deepEqual(hintsOf(diagnostics), ['hosts are named with a comma: -i pve1,'])
+})
+
+test('all that is wrong with a YAML inventory comes out together', async (t) => {
+  const { diagnostics } = await load('broken', ['inventory.yaml'])
+  t.deepEqual(briefly(diagnostics), [
+    'inventory.yaml:20:26 VAULT_UNSUPPORTED |',
+    'inventory.yaml:1:1 INVENTORY_INVALID hosts',
+    'inventory.yaml:5:5 INVENTORY_INVALID - pve1',
+    'inventory.yaml:6:3 KEY_UNKNOWN host',
+    'inventory.yaml:8:9 INVENTORY_INVALID [a]',
+    'inventory.yaml:16:9 HOST_NAME_INVALID bad[3:1]',
+    'inventory.yaml:17:9 HOST_NAME_INVALID "x y"',
+    'inventory.yaml:23:9 VARIABLE_RESERVED facts',
+    'inventory.yaml:14:13 GROUP_CYCLE one',
+    'inventory.yaml:24:33 VARIABLE_INVALID high',
+  ])
+})
+
+test('all that is wrong with an INI inventory comes out together', async (t) => {
+  const { diagnostics } = await load('broken', ['hosts.ini'])
+  t.deepEqual(briefly(diagnostics), [
+    'hosts.ini:1:1 INVENTORY_INVALID [web:hosts:more]',
+    'hosts.ini:2:1 INVENTORY_INVALID [web:cars]',
+    'hosts.ini:6:4 INVENTORY_INVALID novalue',
+    "hosts.ini:7:6 INVENTORY_INVALID 'open",
+    'hosts.ini:11:1 INVENTORY_INVALID nothing',
+    'hosts.ini:12:1 INVENTORY_INVALID [spaced name]',
+    'hosts.ini:3:1 GROUP_UNDECLARED [wbe:vars]',
+    'hosts.ini:9:1 GROUP_UNDECLARED wob',
+    'hosts.ini:10:1 GROUP_UNDECLARED [db:vars]',
+  ])
+  t.is(diagnostics.find(({ message }) => message.includes('"wbe"'))?.hint, 'did you mean "web"?')
+})
+
+test('plugins, vault files and programs without the bit are errors', async (t) => {
+  const { diagnostics } = await load('broken', ['aws.yaml', 'vaulted.yaml', 'not-executable'])
+  t.deepEqual(
+    diagnostics.map(({ severity, code }) => `${severity} ${code}`),
+    ['error INVENTORY_PLUGIN_UNSUPPORTED', 'error VAULT_UNSUPPORTED', 'error INVENTORY_INVALID'],
+  )
+})
