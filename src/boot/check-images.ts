@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import type { Bytes } from '../core/bytes.ts'
 import { findContent } from '../core/snapshot.ts'
 import type { ImageListing, InstalledKernel, Snapshot } from '../core/snapshot.ts'
+import { matchesModule, parseModprobe } from '../formats/modprobe.ts'
 import { foldName } from './fold-name.ts'
+import { listFiles } from './list-files.ts'
 import { ownModprobePath } from './modprobe-files.ts'
 import type { MergedClaim } from './tasked.ts'
 import { noteOutdated } from './workspace.ts'
@@ -60,7 +62,10 @@ function isInImage(
   listing: ImageListing,
   { claim }: MergedClaim,
 ): boolean {
-  if (claim.of !== 'early-module') return hasOwnFile(snapshot, listing)
+  if (claim.of === 'module-option' || claim.of === 'softdep' || claim.of === 'blacklist') {
+    return hasFiles(snapshot, listing, claim.module)
+  }
+  if (claim.of !== 'early-module') return true
   if (claim.want === 'absent') return true
   const module = foldName(claim.module)
   if (kernel.modules.get(module) !== 'loadable') return true
@@ -69,8 +74,19 @@ function isInImage(
   )
 }
 
-function hasOwnFile(snapshot: Snapshot, listing: ImageListing): boolean {
-  const content = findContent(snapshot, ownModprobePath)
-  const copy = listing.configuration.get(ownModprobePath.slice(1))
-  return content === undefined ? copy === undefined : copy === hashBytes(content)
+/** The image's copies of passway's own file, and of all others with a line about the module, are as the files are now. */
+function hasFiles(snapshot: Snapshot, listing: ImageListing, module: string): boolean {
+  const others = listFiles(snapshot, '/etc/modprobe.d', '.conf').filter((path) => isAbout(snapshot, path, module))
+  return [ownModprobePath, ...others].every((path) => {
+    const content = findContent(snapshot, path)
+    const copy = listing.configuration.get(path.slice(1))
+    return content === undefined ? copy === undefined : copy === hashBytes(content)
+  })
+}
+
+function isAbout(snapshot: Snapshot, path: string, module: string): boolean {
+  const { lines } = parseModprobe(findContent(snapshot, path) ?? '')
+  return lines.some(
+    (line) => ['options', 'softdep', 'blacklist'].includes(line.kind) && matchesModule(line.module, module),
+  )
 }

@@ -53,11 +53,12 @@ export function settleGrub(
     workspace.diagnostics.push({ diagnostic: notUnderstood(written), tasks: [...settled.tasks] })
     return null
   }
-  for (const file of written.files) {
-    const { path, content } = file
+  for (const { path, content } of written.files) {
     editFile(workspace, { path, content, tasks: [...settled.tasks], takesEffect: 'boot', regenerate: ['boot-loader'] })
   }
-  return { before: found.lists, after: settled.lists }
+  // Read again from what was written, so that every word is as GRUB will hand it over.
+  const after = evaluateGrubArguments(overlay(files, written.files))
+  return { before: found.lists, after: after.ok ? after.lists : settled.lists }
 }
 
 /** The files as edited so far; `undefined` when one of them cannot be used. */

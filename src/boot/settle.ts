@@ -75,7 +75,10 @@ export function settle({ merged, snapshot, stack, context }: SettleInput): Settl
   const changes = sortChanges(closeWorkspace(workspace))
   if (stack !== null) checkDerived(workspace, stack, merged, changes)
   const leftToDo = splitOutdated(workspace)
-  workspace.pending.push(...leftToDo.map(describeLeft), ...findPending(workspace, merged, grub?.before ?? null, changes))
+  workspace.pending.push(
+    ...leftToDo.map(describeLeft),
+    ...findPending(workspace, merged, grub?.before ?? null, changes),
+  )
   const regenerate = listRegenerations(changes, workspace)
   return {
     changes,

@@ -110,6 +110,12 @@ test('an argument for all entries is expected in recovery entries, one that goes
   })
 })
 
+test('an argument with a blank is expected as GRUB hands it over', (t) => {
+  const plan = planOf(snapshot(), [[arg('dyndbg=file drivers/x +p')]])
+  t.deepEqual(plan.expectation?.normalArguments, ['quiet', '"dyndbg=file drivers/x +p"'])
+  t.true(plan.nextBoot?.kernelCommandLine.endsWith('ro quiet "dyndbg=file drivers/x +p"'))
+})
+
 test('GRUB_DEFAULT=saved', (t) => {
   const grubenv = `# GRUB Environment Block\nsaved_entry=gnulinux-advanced-1111>gnulinux-${release}-advanced-1111\n${'#'.repeat(60)}`
   const host = snapshot({ files: { '/etc/default/grub': 'GRUB_DEFAULT=saved\n', '/boot/grub/grubenv': grubenv } })
