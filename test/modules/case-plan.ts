@@ -20,8 +20,13 @@ export function planModule(given: ModuleCase, params: unknown, snapshot: Snapsho
 
 /** The plan of a host whose only task is the case's. */
 export function planHost(given: ModuleCase, params: unknown, snapshot: Snapshot): HostPlan {
-  const modulePlan = planModule(given, params, snapshot)
-  return computePlan({ tasks: [taskOf(given)], modulePlans: [modulePlan], snapshot, prune: false })
+  return planTasks([{ given, params }], snapshot)
+}
+
+/** The plan of a host whose tasks are these cases. */
+export function planTasks(cases: readonly { given: ModuleCase; params: unknown }[], snapshot: Snapshot): HostPlan {
+  const modulePlans = cases.map(({ given, params }) => planModule(given, params, snapshot))
+  return computePlan({ tasks: cases.map(({ given }) => taskOf(given)), modulePlans, snapshot, prune: false })
 }
 
 /** The host as it was left, with the record that says so. */
