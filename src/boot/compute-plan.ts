@@ -80,7 +80,7 @@ function contextOf(tasks: readonly ResolvedTask[], owned: readonly Claim[]): Set
 
 /** The boot stack must be known only where a claim concerns the boot. */
 function checkStack(detected: DetectedStack, merged: readonly MergedClaim[]): readonly TaskDiagnostic[] {
-  const concerned = merged.filter((each) => concernsBoot(each) && each.tasks.length > 0)
+  const concerned = merged.filter((each) => concernsBoot(each) && (each.tasks.length > 0 || each.pruned === true))
   if (detected.ok || concerned.length === 0) return []
   const tasks = [...new Set(concerned.flatMap((each) => each.tasks))].toSorted((a, b) => a - b)
   return [{ diagnostic: detected.diagnostic, tasks }]

@@ -26,7 +26,7 @@ export function mergeClaims(
   const joined = joinClaims(claims)
   const merged = identities.flatMap((identity) => joined.get(identity) ?? [])
   const orphans = findOrphans(merged, ownedByRecord)
-  const held = orphans.filter((orphan) => !options.prune || isPrunable(orphan))
+  const held = orphans.filter((orphan) => !options.prune || isPrunable(orphan, ownedByRecord))
   return {
     merged: [...merged, ...held.map((claim) => keepOrphan(claim, options.prune))],
     orphans,
@@ -51,18 +51,18 @@ function pickSpelling(claim: Claim, known: Claim | undefined): Claim {
   return JSON.stringify(claim) < JSON.stringify(known) ? claim : known
 }
 
+/** Claims of one slot against each other; across slots only sequences and whole files can be in the way. */
 function findConflicts(merged: readonly MergedClaim[]): readonly TaskDiagnostic[] {
-  return merged.flatMap((a, index) =>
-    merged.slice(index + 1).flatMap((b) => {
-      const why = findAnyConflict(a.claim, b.claim)
-      return why === undefined ? [] : [describeConflict(a, b, why)]
-    }),
+  const slots = new Map<string, MergedClaim[]>()
+  for (const each of merged) slots.set(formatSlot(each.claim), [...(slots.get(formatSlot(each.claim)) ?? []), each])
+  const within = [...slots.values()].flatMap((slot) =>
+    slot.flatMap((a, index) => slot.slice(index + 1).map((b) => [a, b, findConflict(a.claim, b.claim)] as const)),
   )
-}
-
-function findAnyConflict(a: Claim, b: Claim): string | undefined {
-  if (formatSlot(a) === formatSlot(b)) return findConflict(a, b)
-  return findSequenceConflict(a, b) ?? findSequenceConflict(b, a) ?? findFileConflict(a, b) ?? findFileConflict(b, a)
+  const wide = merged.filter(({ claim }) => claim.of === 'argument-sequence' || claim.of === 'file')
+  const across = wide.flatMap((a) =>
+    merged.map((b) => [a, b, findSequenceConflict(a.claim, b.claim) ?? findFileConflict(a.claim, b.claim)] as const),
+  )
+  return [...within, ...across].flatMap(([a, b, why]) => (why === undefined ? [] : [describeConflict(a, b, why)]))
 }
 
 function describeConflict(a: MergedClaim, b: MergedClaim, why: string): TaskDiagnostic {
@@ -103,9 +103,11 @@ function isReplaced(orphan: Claim, wanted: Claim): boolean {
   return findConflict(orphan, wanted) !== undefined
 }
 
-/** Live values have no earlier value that is known here: they are left as they are. */
-function isPrunable(claim: Claim): boolean {
-  return claim.of !== 'attribute' && claim.of !== 'unit' && claim.of !== 'kernel-module'
+/** Live values have no earlier value that is known here: they are left as they are. A unit of our own is disabled. */
+function isPrunable(claim: Claim, owned: readonly Claim[]): boolean {
+  if (claim.of === 'unit')
+    return owned.some((other) => other.of === 'file' && other.target.endsWith(`/${claim.target}`))
+  return claim.of !== 'attribute' && claim.of !== 'kernel-module'
 }
 
 function keepOrphan(claim: Claim, prune: boolean): MergedClaim {

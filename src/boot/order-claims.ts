@@ -58,21 +58,28 @@ function addEdges(nodes: ReadonlyMap<string, Node>, task: readonly ClaimOfTask[]
   }
 }
 
-/** Kahn's algorithm over the few claims of a host; of those that are free the lowest rank, then the first, is taken. */
+/** Kahn's algorithm over the claims of a host; of those that are free the lowest rank, then the first, is taken. */
 function sortNodes(nodes: ReadonlyMap<string, Node>, tasks: readonly (readonly ClaimOfTask[])[]) {
-  const rest = [...nodes.values()]
+  const waiting = countEarlier(nodes)
+  const rest = [...nodes.values()].toSorted((a, b) => a.rank - b.rank)
   const identities: string[] = []
-  const conflicts: OrderConflict[] = []
+  let conflict: OrderConflict | undefined
   while (rest.length > 0) {
-    const free = rest.filter((node) => !rest.some((other) => other.later.has(node.identity)))
-    const next = free.toSorted((a, b) => a.rank - b.rank)[0]
-    const taken = next ?? rest[0]
+    const free = rest.findIndex((node) => waiting.get(node.identity) === 0)
+    if (free === -1) conflict ??= { list: rest[0]?.list ?? '', tasks: findTasks(tasks, rest) }
+    const [taken] = rest.splice(Math.max(free, 0), 1)
     if (taken === undefined) break
-    if (next === undefined) conflicts.push({ list: taken.list ?? '', tasks: findTasks(tasks, rest) })
     identities.push(taken.identity)
-    rest.splice(rest.indexOf(taken), 1)
+    for (const later of taken.later) waiting.set(later, (waiting.get(later) ?? 0) - 1)
   }
-  return { identities, conflicts: conflicts.slice(0, 1) }
+  return { identities, conflicts: conflict === undefined ? [] : [conflict] }
+}
+
+/** How many claims must come before each. */
+function countEarlier(nodes: ReadonlyMap<string, Node>): Map<string, number> {
+  const counts = new Map([...nodes.keys()].map((identity) => [identity, 0]))
+  for (const node of nodes.values()) for (const later of node.later) counts.set(later, (counts.get(later) ?? 0) + 1)
+  return counts
 }
 
 function findTasks(tasks: readonly (readonly ClaimOfTask[])[], nodes: readonly Node[]): readonly number[] {

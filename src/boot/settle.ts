@@ -166,7 +166,13 @@ const kindOrder: readonly Change['kind'][] = [
 
 /** By kind; attributes and modules stay in the order of their claims, where order counts. */
 function sortChanges(changes: readonly Change[]): readonly Change[] {
-  return changes.toSorted((a, b) => kindOrder.indexOf(a.kind) - kindOrder.indexOf(b.kind))
+  return changes.toSorted((a, b) => rankOf(a) - rankOf(b))
+}
+
+/** A unit is disabled while its file is still there, and enabled when it is. */
+function rankOf(change: Change): number {
+  if (change.kind === 'unit' && change.after?.enabled !== true) return -1
+  return kindOrder.indexOf(change.kind)
 }
 
 /** Whatever a change rebuilds anyway needs no look. */

@@ -199,3 +199,31 @@ test('the order of one task holds in all lists', (t) => {
   const content = JSON.stringify(plan.changes[0]?.after)
   t.true(content.includes(String.raw`nvme\nvfio_pci\nvfio\nvfio_iommu_type1\n`), content)
 })
+
+test('a pruned unit of our own is disabled before its file goes', (t) => {
+  const target = '/etc/systemd/system/x.service'
+  const claims: readonly Claim[] = [
+    { want: 'present', of: 'file', target, content: '# passway', mode: 0o644 },
+    unit(true, null),
+  ]
+  const host = afterPlan(snapshot(), planOf(snapshot(), [claims]))
+  const plan = planOf(host, [], true)
+  t.deepEqual(
+    plan.changes.map(({ kind, target, before, after }) => [kind, target, before !== null, after !== null]),
+    [
+      ['unit', 'x.service', true, true],
+      ['file', target, true, false],
+    ],
+  )
+  t.deepEqual(plan.regenerate, ['units'])
+  t.deepEqual(planOf(afterPlan(host, plan), [], true).changes, [])
+})
+
+test('a host with many policies is planned fast', (t) => {
+  const attributes = Array.from({ length: 600 }, (_, index) => `/sys/policy${index}/scaling_governor`)
+  const claims = attributes.map((target): Claim => ({ want: 'present', of: 'attribute', target, value: 'performance' }))
+  const host = snapshot({ attributes: new Map(attributes.map((path) => [path, 'powersave'])) })
+  const start = performance.now()
+  t.is(planOf(host, [claims]).changes.length, 600)
+  t.true(performance.now() - start < 5000)
+})
