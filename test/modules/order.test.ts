@@ -1,5 +1,5 @@
 import test from 'ava'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { hasErrors } from '../../src/core/diagnostic.ts'
 import type { HostPlan } from '../../src/core/plan.ts'
 import { findModule, planTasks } from './case-plan.ts'
