@@ -10,15 +10,14 @@ import type { Inventory, InventoryDraft } from './inventory.ts'
 import { addHosts } from './inventory-hosts.ts'
 import type { InventoryReading } from './inventory-hosts.ts'
 import { parseInventoryIni } from './parse-inventory-ini.ts'
-import { parseHostAnswer, parseInventoryList } from './parse-inventory-list.ts'
+import { parseInventoryList } from './parse-inventory-list.ts'
 import { parseInventoryYaml } from './parse-inventory-yaml.ts'
 import { readText } from './read-text.ts'
 import { sourceText } from './source-node.ts'
 
-/** Runs an executable inventory (absolute path) and gives its standard output; config itself starts no process. */
+/** Runs `PATH --list` (absolute path) and gives its standard output; config itself starts no process. */
 export type RunInventoryScript = (
   path: string,
-  args: readonly string[],
 ) => Promise<{ readonly ok: true; readonly output: string } | { readonly ok: false; readonly diagnostic: Diagnostic }>
 
 export type InventoryRequest = {
@@ -178,15 +177,7 @@ function looksLikeYaml(text: string): boolean {
 }
 
 async function runInventory(loading: Loading, file: ShownDirectory, directory: string): Promise<void> {
-  const list = await loading.runScript(file.path, ['--list'])
-  if (!list.ok) {
-    loading.diagnostics.push(list.diagnostic)
-    return
-  }
-  const reading = readingIn(loading, directory)
-  for (const name of parseInventoryList(reading, file.shown, list.output)) {
-    const answer = await loading.runScript(file.path, ['--host', name])
-    if (answer.ok) parseHostAnswer(reading, file.shown, name, answer.output)
-    else loading.diagnostics.push(answer.diagnostic)
-  }
+  const list = await loading.runScript(file.path)
+  if (list.ok) parseInventoryList(readingIn(loading, directory), file.shown, list.output)
+  else loading.diagnostics.push(list.diagnostic)
 }

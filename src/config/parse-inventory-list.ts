@@ -1,4 +1,5 @@
-import { error } from '../core/diagnostic.ts'
+import { error, warning } from '../core/diagnostic.ts'
+import type { Diagnostic } from '../core/diagnostic.ts'
 import { draftGroup, mergeVariables } from './inventory.ts'
 import { addHosts, checkVariableNames } from './inventory-hosts.ts'
 import type { InventoryReading } from './inventory-hosts.ts'
@@ -7,18 +8,16 @@ import type { Span, Variables } from './source-node.ts'
 
 type JsonObject = { readonly [key: string]: unknown }
 
-/** Hosts of which an executable's `--list` told no variables (no `_meta`): they are asked for one by one. */
-export type HostsToAsk = readonly string[]
-
 /**
- * Reads what an executable inventory answers to `--list`. Nothing in it is ever a template.
- * @returns the hosts whose variables must be asked with `--host`
+ * Reads what an executable inventory answers to `--list`. Nothing in it is ever a template. Variables of hosts are
+ * those in `_meta.hostvars`; an answer without it is named, as `--host` is not asked.
  */
-export function parseInventoryList(reading: InventoryReading, file: string, output: string): HostsToAsk {
+export function parseInventoryList(reading: InventoryReading, file: string, output: string): void {
   const span = scriptSpan(file)
   const list = parseJsonObject(reading, span, output)
-  if (list === undefined) return []
+  if (list === undefined) return
   const hostVariables = findHostVariables(list)
+  if (hostVariables === undefined) reading.diagnostics.push(metaMissing(span))
   const mentioned = new Set<string>()
   for (const [name, value] of Object.entries(list)) {
     if (name !== '_meta') readScriptGroup(reading, { name, value, span, mentioned, hostVariables })
@@ -26,14 +25,17 @@ export function parseInventoryList(reading: InventoryReading, file: string, outp
   for (const name of Object.keys(hostVariables ?? {})) {
     if (!mentioned.has(name)) addScriptHost(reading, name, 'ungrouped', span, hostVariables)
   }
-  return hostVariables === undefined ? [...mentioned] : []
 }
 
-/** Reads what an executable inventory answers to `--host NAME`. */
-export function parseHostAnswer(reading: InventoryReading, file: string, name: string, output: string): void {
-  const span = scriptSpan(file)
-  const answer = parseJsonObject(reading, span, output.trim() === '' ? '{}' : output)
-  if (answer !== undefined) addScriptHost(reading, name, 'ungrouped', span, { [name]: answer })
+function metaMissing(span: Span): Diagnostic {
+  return warning(
+    'INVENTORY_META_MISSING',
+    'this executable inventory answers no _meta: its hosts have no variables of their own',
+    {
+      source: positionOf(span),
+      hint: 'let --list answer "_meta": {"hostvars": {…}}; passway does not ask --host',
+    },
+  )
 }
 
 function scriptSpan(file: string): Span {
