@@ -603,9 +603,16 @@ yes_or_no() {
 value_of_unit() {
   unit_enabled=$(systemctl is-enabled "$1" 2>/dev/null)
   case $unit_enabled in
-    masked*) value=no:$(yes_or_no systemctl -q is-active "$1"):yes ;;
-    enabled*) value=yes:$(yes_or_no systemctl -q is-active "$1"):no ;;
-    *) value=no:$(yes_or_no systemctl -q is-active "$1"):no ;;
+    masked*) value=no:$(unit_activity "$1"):yes ;;
+    enabled*) value=yes:$(unit_activity "$1"):no ;;
+    *) value=no:$(unit_activity "$1"):no ;;
+  esac
+}
+
+unit_activity() {
+  case $(systemctl is-active "$1" 2>/dev/null) in
+    active | activating | reloading) printf 'yes\n' ;;
+    *) printf 'no\n' ;;
   esac
 }
 
@@ -722,6 +729,10 @@ put_directory() {
   if [ "$1" = - ]; then
     if [ ! -e "$put_path" ] || rmdir "$put_path" 2>>"$record/log"; then
       durable "${put_path%/*}"
+      return 0
+    fi
+    if [ -n "$going_back" ]; then
+      problem note DIRECTORY_KEPT "$(inside "$put_path") is not empty and stays"
       return 0
     fi
     fail WRITE_FAILED "$(inside "$put_path") is not empty and stays" "$(tail_of "$record/log")"
@@ -1479,14 +1490,14 @@ restore_grub() {
 # An entry `passway: before ID` in custom.cfg boots a kept image with the old command line: a copy of the first entry
 # that grub.cfg has for that kernel. custom.cfg stands at the end of the menu, so that numbers of entries stay.
 write_menu_entries() {
-  [ -f "$record/kept" ] || return 0
+  [ -f "$record/kept" ] || [ -f "$record/before/grub.cfg" ] || return 0
   locate /boot/grub/grub.cfg || return 1
   [ -f "$located" ] || return 0
   entries_grub=$located
   entries_default=$(default_release "$entries_grub")
   entries_running=$(uname -r)
   entries=$(menu_entry "$entries_grub" "$entries_default" "passway: before $id" "passway-before-$id")
-  if [ "$entries_running" != "$entries_default" ] && is_line "$entries_running" "$(cat "$record/kept")"; then
+  if [ "$entries_running" != "$entries_default" ] && is_line "$entries_running" "$(installed_releases)"; then
     entries=$entries$NL$(menu_entry "$entries_grub" "$entries_running" "passway: before $id ($entries_running)" \
       "passway-before-$id-$entries_running")
   fi
@@ -1505,9 +1516,11 @@ default_release() {
     inside && $1 ~ /^linux(16|efi)?$/ { sub(/^.*\/vmlinuz-/, "", $2); print $2; exit }' "$1"
 }
 
-# menu_entry GRUB_CFG RELEASE TITLE ID
+# menu_entry GRUB_CFG RELEASE TITLE ID. Where no images are built, the entry boots the image that stays.
 menu_entry() {
-  awk -v release="$2" -v title="$3" -v name="$4" -v id="$id" '
+  menu_kept=
+  [ ! -f "$record/kept" ] || menu_kept=passway/$id/
+  awk -v kept="$menu_kept" -v release="$2" -v title="$3" -v name="$4" '
     /^### BEGIN \/etc\/grub\.d\/10_linux/ { inside = 1 }
     /^### END / { inside = 0 }
     inside && $1 == "menuentry" {
@@ -1532,7 +1545,7 @@ menu_entry() {
       line = $0
       if ($1 ~ /^initrd(16|efi)?$/) {
         at = index(line, "/initrd.img-" release)
-        if (at) line = substr(line, 1, at) "passway/" id substr(line, at)
+        if (at) line = substr(line, 1, at) kept substr(line, at + 1)
       }
       body = body line "\n"
     }' "$1"
@@ -1739,7 +1752,7 @@ run_apply() {
     return 1
   fi
   # The record is given up and made again by its own controller; nothing else may run while another is open.
-  recover_open && open_record "$1"
+  recover_open && going_back='' && open_record "$1"
   if [ "$problems" -gt 0 ] || ! check_apply; then
     end refused "$1"
     record=$records/$1
@@ -1858,7 +1871,7 @@ read_back() {
 # A record that did not end is taken back whole: operations in reverse order, kept images, grub.cfg. Nothing is built.
 revert_record() {
   journal revert
-  stopped=
+  stopped='' going_back=yes
   revert_problems=$problems
   remove_temporaries
   for_each "$reversed" revert_operation
@@ -1896,8 +1909,8 @@ keep_found() {
   [ -f "$located" ] || return 0
   mkdir -p "$record/found"
   cp -a "$located" "$record/found/$1"
-  problem warning FOUND_KEPT "$decoded was changed by someone while the record was open" \
-    "their version is in $(inside "$record")/found/$1"
+  problem warning FOUND_KEPT "$decoded was changed by someone since, and is replaced" \
+    "that version is in $(inside "$record")/found/$1"
 }
 
 # What a cut left beside the targets.
@@ -1945,6 +1958,8 @@ recover_open() {
     event recovering "$recover_id"
     if has_journal rollback; then
       rollback_ids=$recover_id
+      rollback_target=$(cat "$record/rollback-of" 2>/dev/null)
+      load_rollback_options
       rollback_records || return 1
     elif has_journal 'done'; then
       set_state committed
@@ -1985,7 +2000,7 @@ run_rollback() {
 }
 
 load_rollback_options() {
-  merges=
+  merges='' force='' through=''
   [ -f "$records/$rollback_target/rollback/options" ] || return 0
   while IFS= read -r option; do
     case $option in
@@ -2012,7 +2027,9 @@ do_rollback() {
     return 1
   }
   for rollback_id in $rollback_ids; do
-    open_record "$rollback_id" && journal rollback && set_state staged
+    # With it a cut rollback is gone through as it was asked for.
+    open_record "$rollback_id" && printf '%s\n' "$rollback_target" >"$record/rollback-of" &&
+      durable "$record/rollback-of" && journal rollback && set_state staged
   done
   if rollback_records; then
     end reverted "$rollback_target"
@@ -2131,7 +2148,6 @@ rollback_records() {
   rollback_problems=$problems
   for rollback_id in $rollback_ids; do
     open_record "$rollback_id" || return 1
-    [ "$rollback_id" = "${rollback_target-}" ] || rollback_target=${rollback_target-$rollback_id}
     remove_temporaries
     early_due=yes
     for_each "$reversed" rollback_operation || return 1
@@ -2142,7 +2158,7 @@ rollback_records() {
   done
   # Images need not hold any more what the record wanted in them; their files must be those that the host has now.
   regenerates=$rollback_regenerates image_modules='' image_files=$rollback_files
-  regenerate_late || return 1
+  regenerate_late || restore_instead || return 1
   drop_kept
   [ "$problems" = "$rollback_problems" ] || return 1
   for rollback_id in $rollback_ids; do
@@ -2152,13 +2168,28 @@ rollback_records() {
   done
 }
 
+# A rescue shell often cannot build. The images and the grub.cfg of before boot the host; it builds its own later.
+restore_instead() {
+  [ -n "$root" ] && [ -f "$record/before/grub.cfg" ] || return 1
+  case $rollback_ids in *[!A-Za-z0-9-]*) return 1 ;; esac
+  restore_images && restore_grub || return 1
+  problems=$rollback_problems
+  problem warning RESTORED_INSTEAD "the images and grub.cfg of before were put back, for the tools of this tree do not work here" \
+    "run update-initramfs -u -k all and update-grub when the host runs again"
+  event left-to-do initramfs
+  event left-to-do boot-loader
+}
+
 rollback_operation() {
   [ "$3" != unit ] || regenerate_early || return 1
   decode "$4"
   value_of "$3" "$decoded" || return 1
   rollback_value=$5 rollback_content=$record/before/$2
-  if [ "$3" = file ] && find_merge "$2" && same_value file "$value" "$merge_now"; then
-    rollback_value=$merge_value rollback_content=$records/$rollback_target/rollback/merge.$id.$2
+  if [ "$3" = file ] && find_merge "$2"; then
+    if same_value file "$value" "$merge_value"; then return 0; fi
+    if same_value file "$value" "$merge_now"; then
+      rollback_value=$merge_value rollback_content=$records/$rollback_target/rollback/merge.$id.$2
+    fi
   fi
   if same_value "$3" "$value" "$rollback_value" && [ "$3" != unit ]; then return 0; fi
   case $3 in
@@ -2168,7 +2199,7 @@ rollback_operation() {
       ;;
   esac
   event step "$2" "$count" "$3" "$decoded"
-  [ -z "$force" ] || keep_found "$2" "$3" "$6"
+  [ "$rollback_value" != "$5" ] || keep_found "$2" "$3" "$6"
   rollback_saved=$record/before/$2
   [ -e "$rollback_saved" ] || rollback_saved=
   journal undo "$2"
@@ -2279,7 +2310,7 @@ receive_apply() {
   elif mkdir "$record" && : >"$record/progress" && write_blobs "$record"; then
     durable "$record/manifest" "$record"
     release_lock
-    start_detached apply "$target_id" && watch_progress "$target_id" committed
+    watch_detached apply committed
     return
   else
     fail READ_ONLY "$record cannot be written"
@@ -2308,7 +2339,7 @@ receive_rollback() {
   : >"$record/progress"
   rm -f "$record/owner"
   release_lock
-  start_detached rollback "$target_id" && watch_progress "$target_id" reverted
+  watch_detached rollback reverted
 }
 
 receive_recover() {
@@ -2317,7 +2348,7 @@ receive_recover() {
   open_id=$(list_records | awk '$3 == "staged" { id = $2 } END { print id }')
   [ -n "$open_id" ] || { end 'done'; return; }
   if is_running "$open_id"; then
-    watch_progress "$open_id"
+    watch_record "$open_id"
     return
   fi
   take_lock 0 || { end refused; return; }
@@ -2325,7 +2356,8 @@ receive_recover() {
   : >"$records/$open_id/progress"
   rm -f "$records/$open_id/owner"
   release_lock
-  start_detached recover "$open_id" && watch_progress "$open_id" 'done'
+  target_id=$open_id
+  watch_detached recover 'done'
 }
 
 # newest_record [ID]: the one that is named, else the newest that is not reverted.
@@ -2335,6 +2367,12 @@ newest_record() {
   else
     list_records | awk '$3 != "reverted" { id = $2 } END { if (id != "") print id }'
   fi
+}
+
+# watch_detached VERB OUTCOME. The progress file is opened first: it goes with a record that is refused.
+watch_detached() {
+  exec 3<"$records/$target_id/progress"
+  start_detached "$1" "$target_id" 3<&- && watch_progress "$target_id" "$2"
 }
 
 # The transaction is the agent's, not the connection's: a unit of its own where systemd runs, else a session of its own.
@@ -2359,12 +2397,13 @@ watch_record() {
     fail RECORD_UNKNOWN "there is no record $1 on this host: nothing of it was begun, or it was refused" || end refused
     return
   }
+  exec 3<"$records/$1/progress"
   watch_progress "$1"
 }
 
-# watch_progress ID [OUTCOME]: prints what the agent says until it is done; 0 when that was the outcome. The file is read to its end and on; a line may come in two pieces.
+# watch_progress ID [OUTCOME]: prints what the agent says until it is done; 0 when that was the outcome. The file, open
+# as 3, is read to its end and on; a line may come in two pieces.
 watch_progress() {
-  exec 3<"$records/$1/progress" || return 1
   watch_part='' watch_quiet=0
   while :; do
     if IFS= read -r watch_line <&3; then

@@ -4,6 +4,7 @@ import type { HostAddress } from '../core/host-address.ts'
 import type { HostPlan } from '../core/plan.ts'
 import type { RecordState } from '../core/record.ts'
 import { formatBundle, formatCall, type BundleOptions } from './bundle.ts'
+import { agentBlob } from './agent-blob.ts'
 import { readAgentProgram } from './programs.ts'
 import { runAgent, type AgentOptions, type AgentOutcome, type AgentRun } from './run-agent.ts'
 
@@ -43,7 +44,7 @@ export async function recoverHost(
     verb: 'recover',
     root: host.root,
     controller: options.by,
-    blobs: [],
+    blobs: [agentBlob()],
   })
   return runAgent(host, data, options)
 }

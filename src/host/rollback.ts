@@ -5,6 +5,7 @@ import type { HostAddress } from '../core/host-address.ts'
 import type { RecordDocument, RecordSummary } from '../core/record.ts'
 import { formatCall } from './bundle.ts'
 import { formatResult, type ApplyResult } from './execute.ts'
+import { agentBlob } from './agent-blob.ts'
 import type { Blob } from './fields.ts'
 import { formatFileValue, parseFileValue, parseManifest, parseValue, type ManifestOperation } from './manifest.ts'
 import { mergeRevert } from './merge-revert.ts'
@@ -209,12 +210,13 @@ export async function rollbackRecord(
       ...(request.force === true ? (['force'] as const) : []),
     ],
     merges: plan.merges.map((merge) => ['merge', merge.record, merge.number, merge.now, merge.value].join('\t')),
-    blobs: plan.merges.map((merge): Blob => ({
-      name: `merge.${merge.record}.${merge.number}`,
-      content: merge.content,
-    })),
+    blobs: [agentBlob(), ...plan.merges.map(formatMerge)],
   })
   const run = await runAgent(host, data, { ...request, watch: { root: host.root, id, controller: request.by } })
   const result = formatResult(run, id ?? null, 'none')
   return { ...result, reboot: run.outcome === 'reverted' ? plan.reboot : 'none' }
+}
+
+function formatMerge(merge: Merge): Blob {
+  return { name: `merge.${merge.record}.${merge.number}`, content: merge.content }
 }

@@ -112,12 +112,14 @@ export type ShellRun = {
 /** Runs the agent as a connection would, under a shell of choice; `chroot`: on the host that is that directory. */
 export function runUnder(shell: string, data: string, where: { chroot?: string; uid?: number } = {}): ShellRun {
   const words = [...(where.chroot === undefined ? [] : ['chroot', where.chroot]), ...shell.split(' ')]
-  const end = spawnSync(words[0] ?? 'sh', [...words.slice(1), '-c', bootLine, 'passway', 'nonce'], {
+  const options = {
     input: formatSpool(readAgentProgram(), data),
-    encoding: 'latin1',
+    encoding: 'latin1' as const,
+    // A process group of its own, which a test can kill. The types of Node do not know that spawnSync takes it.
     detached: true,
     ...(where.uid !== undefined && { uid: where.uid, gid: where.uid }),
-  })
+  }
+  const end = spawnSync(words[0] ?? 'sh', [...words.slice(1), '-c', bootLine, 'passway', 'nonce'], options)
   return readRun(end.stdout + end.stderr)
 }
 

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { decodeField, encodeField, formatBlob } from '../../src/host/fields.ts'
 import { formatManifest, orderOperations, parseManifest } from '../../src/host/manifest.ts'
 import { parseFrames } from '../../src/host/read-records.ts'

@@ -1,5 +1,5 @@
 import test from 'ava'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { mergeRevert } from '../../src/host/merge-revert.ts'
 
 test('nobody changed anything: the bytes of before', (t) => {
