@@ -1,8 +1,7 @@
 import type { Pending } from '../core/plan.ts'
 import { parseKernelCommandLine } from '../formats/kernel-command-line.ts'
 import type { ArgumentList, ArgumentLists } from './argument-list.ts'
-import { hasName } from './argument-list.ts'
-import { formatArgumentText } from './claim-identity.ts'
+import { composeNormal, hasName } from './argument-list.ts'
 import { foldName } from './fold-name.ts'
 import { isArgumentMet, isSequenceMet } from './settle-arguments.ts'
 import type { ArgumentMerged } from './settle-grub.ts'
@@ -24,22 +23,26 @@ export function findPendingArguments(
   const running = { linux: live, normal: [] }
   return claims
     .filter((merged) => isMet(before, merged) && !isMet(running, merged))
-    .map((merged) => describePending(live, merged))
+    .map((merged) => describePending(composeNormal(before), live, merged))
 }
 
 function isMet(lists: ArgumentLists, { claim }: ArgumentMerged): boolean {
   return claim.of === 'kernel-argument' ? isArgumentMet(lists, claim) : isSequenceMet(lists, claim)
 }
 
-function describePending(live: ArgumentList, { claim }: ArgumentMerged): Pending {
+/** Both sides whole: of a list argument all members are shown, so that several claims are one line. */
+function describePending(saved: ArgumentList, live: ArgumentList, { claim }: ArgumentMerged): Pending {
   const names = claim.of === 'kernel-argument' ? [claim.name] : claim.names
-  const seen = live.filter((argument) => names.some((name) => hasName(argument, name))).map(({ text }) => text)
-  const saved = claim.of === 'kernel-argument' ? formatArgumentText(claim) : claim.args.join(' ')
   return {
     what: claim.of === 'kernel-argument' ? `kernel argument ${claim.name}` : `kernel arguments of ${claim.owner}`,
-    saved: claim.want === 'present' ? saved : `no ${saved}`,
-    live: seen.length === 0 ? 'none' : seen.join(' '),
+    saved: describeArguments(saved, names),
+    live: describeArguments(live, names),
   }
+}
+
+function describeArguments(list: ArgumentList, names: readonly string[]): string {
+  const found = list.filter((argument) => names.some((name) => hasName(argument, name))).map(({ text }) => text)
+  return found.length === 0 ? 'none' : found.join(' ')
 }
 
 /** Modules that were listed before this plan and that are not loaded, in an order that does not depend on the tasks'. */

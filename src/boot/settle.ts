@@ -200,7 +200,7 @@ function canRebuild({ tree, uid, tools }: Snapshot, name: Regeneration): boolean
 
 function describeLeft(name: Regeneration): Pending {
   const what = name === 'initramfs' ? 'initramfs images' : '/boot/grub/grub.cfg'
-  return { what, saved: 'to be generated again', live: 'generated before' }
+  return { what, saved: 'what the files say now', live: 'generated before' }
 }
 
 function listRegenerations(changes: readonly Change[], workspace: Workspace): readonly Regeneration[] {

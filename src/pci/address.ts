@@ -32,10 +32,6 @@ export function formatPciAddress(parts: AddressParts): PciAddress {
   return `${domain}:${bus}:${device}.${parts.function}`.toLowerCase()
 }
 
-export function isPciAddress(text: string): boolean {
-  return parsePciAddress(text).ok
-}
-
 /** `0000:01:00.1` → `0000:01:00`: what the functions of one device share. */
 export function formatSlot(address: PciAddress): string {
   return address.slice(0, address.lastIndexOf('.'))

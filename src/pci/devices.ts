@@ -1,12 +1,7 @@
 import type { InstalledKernel, PciFunction, Snapshot } from '../core/snapshot.ts'
-import type { PciAddress } from './address.ts'
 import { comparePciAddresses } from './address.ts'
 import type { PciId } from './id.ts'
 import { matchesAlias } from './match-alias.ts'
-
-export function findFunction(snapshot: Snapshot, address: PciAddress): PciFunction | undefined {
-  return snapshot.pci.find((candidate) => candidate.address === address)
-}
 
 export function hasId(candidate: PciFunction, id: PciId): boolean {
   if (candidate.vendor !== id.vendor || candidate.device !== id.device) return false

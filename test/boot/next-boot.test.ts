@@ -136,7 +136,7 @@ test('saved and live are two facts', (t) => {
   t.is(plan.reboot, 'needed')
   t.deepEqual(plan.pending, [
     { what: 'kernel argument iommu', saved: 'iommu=pt', live: 'none' },
-    { what: 'kernel argument quiet', saved: 'no quiet', live: 'quiet' },
+    { what: 'kernel argument quiet', saved: 'none', live: 'quiet' },
     { what: 'kernel arguments of hugepages', saved: 'hugepagesz=2M hugepages=8', live: 'none' },
   ])
   const booted = { ...host, commandLine: `root=UUID=1111 ro iommu=pt hugepagesz=2M hugepages=8` }
