@@ -95,7 +95,7 @@ test(
 test(
   testOnTree,
   { module: 'irqbalance', params: { state: 'disabled', banned_cpus: '4-7' } },
-  { targets: ['file /etc/default/irqbalance', 'unit irqbalance.service'] },
+  { targets: ['unit irqbalance.service', 'file /etc/default/irqbalance'] },
 )
 test(
   testOnTree,
@@ -146,10 +146,10 @@ test(
   {
     tree: activeMode + tuned,
     targets: [
+      'unit tuned.service',
       'file /etc/systemd/system/passway-cpufreq.service',
       ...policies.map((policy) => `attribute ${policy}/energy_performance_preference`),
       'unit passway-cpufreq.service',
-      'unit tuned.service',
     ],
   },
 )
