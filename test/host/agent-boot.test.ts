@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import type { BootExpectation, HostPlan } from '../../src/core/plan.ts'
@@ -256,4 +257,35 @@ test('a rollback whose tool fails stays open, and the next contact ends it', (t)
   const withoutImages = (entries: ReturnType<typeof readHost>) =>
     entries.filter((entry) => !entry.path.includes('initrd'))
   t.deepEqual(withoutImages(readHost(root)), withoutImages(before))
+})
+
+test('a change of the command line alone leaves an entry with the old one, for the image that stays', (t) => {
+  const root = makeBootHost(t)
+  const id = nextId()
+  const plan = planOf([change('file', '/etc/default/grub', file(grubBefore), file(grubAfter))], {
+    regenerate: ['boot-loader'],
+    expectation: { ...expectation, imageModules: [], imageFiles: {} },
+  })
+  const run = runUnder('/bin/sh', bundleFor(plan, null, id), { chroot: root })
+  t.is(run.outcome, 'committed', run.text)
+  const custom = readText(root, 'boot/grub/custom.cfg')
+  t.true(custom.includes(`ro console=ttyS0 quiet\n\tinitrd\t/boot/initrd.img-${release}\n`), custom)
+  t.is(runUnder('/bin/sh', callFor({ verb: 'rollback' }), { chroot: root }).outcome, 'reverted')
+  t.false(existsSync(join(root, 'boot/grub/custom.cfg')))
+})
+
+test('from a rescue shell where nothing can be built, images and grub.cfg of before are put back', (t) => {
+  const root = makeBootHost(t)
+  const before = readHost(root)
+  t.is(runUnder('/bin/sh', bundleFor(bootPlan(), null, nextId()), { chroot: root }).outcome, 'committed')
+  writeTool(root, '/usr/sbin/update-initramfs', '#!/bin/sh\necho no /proc >&2\nexit 1\n')
+  const agent = join(root, 'var/lib/passway/agent.sh')
+  const run = spawnSync('sh', [agent, 'rollback', '--root', root], { encoding: 'utf8' })
+  t.is(run.status, 0, run.stdout)
+  t.regex(run.stdout, /RESTORED_INSTEAD/)
+  const restored = readHost(root)
+  const image = (entries: typeof before) => entries.find((entry) => entry.path === `/boot/initrd.img-${release}`)
+  t.deepEqual(image(restored), image(before))
+  const withoutImages = (entries: typeof before) => entries.filter((entry) => !entry.path.includes('initrd'))
+  t.deepEqual(withoutImages(restored), withoutImages(before))
 })

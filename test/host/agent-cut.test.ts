@@ -3,6 +3,7 @@ import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { sha256 } from '../../src/core/public-change.ts'
+import { formatFileValue, orderOperations } from '../../src/host/manifest.ts'
 import type { TreeEntry } from '../../src/host/tree.ts'
 import {
   bootTools,
@@ -224,4 +225,43 @@ test('told to stop, it takes everything back', async (t) => {
   t.true(run.codes.includes('STOPPED'))
   rmSync(join(root, 'proc/agent'))
   t.deepEqual(readHost(root), before)
+})
+
+test('a cut rollback keeps the edits that it was asked to keep', (t) => {
+  const root = makeCutHost(t, [])
+  const id = nextId()
+  t.is(runUnder('/bin/sh', bundleFor(plan, null, id), { chroot: root }).outcome, 'committed')
+  const edited = `# mine\n${grubAfter}`
+  const merged = `# mine\n${grubBefore}`
+  writeFileSync(join(root, 'etc/default/grub'), edited)
+  const number = orderOperations(plan.changes).findIndex((one) => one.target === '/etc/default/grub') + 1
+  const call = callFor({
+    verb: 'rollback',
+    id,
+    merges: [`merge\t${id}\t${number}\t${formatFileValue(file(edited))}\t${formatFileValue(file(merged))}`],
+    blobs: [{ name: `merge.${id}.${number}`, content: merged }],
+  })
+  for (const point of [14, 8, 4]) {
+    cutAt(root, point)
+    if (point === 14) runUnder('/bin/sh', call, { chroot: root })
+    else runUnder('/bin/sh', callFor({ verb: 'recover' }), { chroot: root })
+    t.true(wasCut(root))
+  }
+  t.is(recover(root).outcome, 'done')
+  t.is(stateOf(root), 'reverted')
+  t.is(readFileSync(join(root, 'etc/default/grub'), 'latin1'), merged)
+})
+
+test('an apply after a cut rollback ends that first, and is read back as strictly as any', (t) => {
+  const root = makeCutHost(t, [])
+  const id = nextId()
+  t.is(runUnder('/bin/sh', bundleFor(plan, null, id), { chroot: root }).outcome, 'committed')
+  cutAt(root, 12)
+  runUnder('/bin/sh', callFor({ verb: 'rollback' }), { chroot: root })
+  t.true(wasCut(root))
+  const wrong = { ...plan, expectation: { ...noExpectation, normalArguments: ['not=there'] } }
+  const run = runUnder('/bin/sh', bundleFor(wrong, null, nextId()), { chroot: root })
+  t.is(run.outcome, 'reverted', run.text)
+  t.deepEqual(run.codes, ['GRUB_DIFFERS'])
+  t.is(readFileSync(join(root, 'var/lib/passway/records', id, 'state'), 'latin1'), 'reverted\n')
 })
