@@ -191,7 +191,7 @@ function refuseForeign(
         evidence: places,
       },
     ),
-    tasks: tasks.flatMap((merged) => merged.tasks),
+    tasks: [...new Set(tasks.flatMap((merged) => merged.tasks))],
     claims: tasks.map(({ claim }) => claim),
   })
 }

@@ -1,8 +1,10 @@
+import { modules } from '../../modules/index.ts'
+import { lintTasks } from '../config/lint-tasks.ts'
 import { readExtraVariables } from '../config/extra-variables.ts'
 import { readPlaybooks } from '../config/read-playbooks.ts'
 import { hasErrors, type Diagnostic } from '../core/diagnostic.ts'
 import { count } from '../report/plan-text.ts'
-import { findHosts, type Target } from './find-hosts.ts'
+import { findHosts } from './find-hosts.ts'
 import { finish } from './finish.ts'
 import { preparePlays, readsBefore } from './plan-input.ts'
 import type { RunContext } from './run-context.ts'
@@ -16,9 +18,15 @@ export async function runLint(context: RunContext, playbooks: readonly string[])
   const prepared = preparePlays(headers.plays, rest)
   const isWithoutHosts = context.options.inventory === undefined && found.diagnostics.some(isInventoryMissing)
   const ofHosts = isWithoutHosts
-    ? readsBefore(prepared.input, anyHost(headers.plays.length)).diagnostics.filter((each) => !isVariableUnknown(each))
+    ? []
     : [...found.diagnostics, ...found.targets.flatMap((target) => readsBefore(prepared.input, target).diagnostics)]
-  const diagnostics = distinct([...extra.diagnostics, ...headers.diagnostics, ...prepared.diagnostics, ...ofHosts])
+  const diagnostics = distinct([
+    ...extra.diagnostics,
+    ...headers.diagnostics,
+    ...prepared.diagnostics,
+    ...lintTasks(prepared.input.plays, modules),
+    ...ofHosts,
+  ])
   const tasks = prepared.input.plays.reduce((sum, play) => sum + play.tasks.length, 0)
   const hosts = isWithoutHosts ? 'no inventory' : count(found.targets.length, 'host')
   const summary = `${count(headers.plays.length, 'play')}, ${count(tasks, 'task')}, ${hosts}: no errors`
@@ -27,17 +35,6 @@ export async function runLint(context: RunContext, playbooks: readonly string[])
 
 function isInventoryMissing({ code }: Diagnostic): boolean {
   return code === 'INVENTORY_MISSING'
-}
-
-/** Without an inventory nobody knows which variables hosts have. */
-function isVariableUnknown({ code }: Diagnostic): boolean {
-  return code === 'VARIABLE_UNDEFINED'
-}
-
-/** Stands for whatever host the plays are for. */
-function anyHost(plays: number): Target {
-  const address = { name: 'any host', connection: 'local', address: '', become: false, root: null } as const
-  return { address, plays: Array.from({ length: plays }, (_, index) => index) }
 }
 
 function distinct(diagnostics: readonly Diagnostic[]): Diagnostic[] {

@@ -1,4 +1,4 @@
-export { foldModuleName, formatModprobe, matchesModule, parseModprobe, parseSoftdep } from './modprobe-file.ts'
+export { formatModprobe, matchesModule, parseModprobe, parseSoftdep } from './modprobe-file.ts'
 export type { ModprobeDocument, ModprobeLine } from './modprobe-file.ts'
 export {
   appendModprobeLines,

@@ -44,11 +44,28 @@ export function completeReads(reads: Reads): Required<Reads> {
   return {
     paths: unite([baseReads.paths, reads.paths, units.flatMap(unitPaths)]),
     globs: unite([baseReads.globs, reads.globs, units.flatMap(unitGlobs)]),
-    attributes: unite([baseReads.attributes, reads.attributes]),
+    attributes: dropCovered(unite([baseReads.attributes, reads.attributes])),
     modules: unite([baseReads.modules, reads.modules?.map(foldName)]),
     units,
     symbols: unite([reads.symbols]),
   }
+}
+
+/** A file that two patterns name would be read twice, and its lines be taken for those of one longer file. */
+function dropCovered(patterns: readonly string[]): string[] {
+  const globs = patterns
+    .filter((pattern) => /[*?[]/.test(pattern))
+    .map((pattern) => ({ pattern, expression: globExpression(pattern) }))
+  return patterns.filter((each) => !globs.some(({ pattern, expression }) => pattern !== each && expression.test(each)))
+}
+
+/** A shell's glob for one path; a pattern matches its own asterisks, so narrower globs are covered as well. */
+function globExpression(glob: string): RegExp {
+  const source = glob
+    .replaceAll(/[.+^${}()|\\]/g, String.raw`\$&`)
+    .replaceAll('*', '[^/]*')
+    .replaceAll('?', '[^/]')
+  return new RegExp(`^${source}$`)
 }
 
 /** A tree has no systemd to ask: the state of a unit is read off its files. */
