@@ -2246,7 +2246,6 @@ spooled() {
     records) tell_records ;;
     read) tell_record ;;
     reboot) reboot_host ;;
-    status) tell_status ;;
     *) fail USAGE "this agent knows no verb $verb" || end refused ;;
   esac
 }
@@ -2481,11 +2480,6 @@ tell_operation() {
     - | !*) ;;
     *) tell_file "$id/now/$2" "$located" ;;
   esac
-}
-
-tell_status() {
-  printf 'boot\t%s\t%s\n' "$(boot_id)" "$(uname -r)"
-  if [ -d "$state" ]; then tell_records; else end 'done'; fi
 }
 
 # ------------------------------------------------------------------------------------------------------------- reboot

@@ -6,7 +6,7 @@ import { tool } from '../core/tool.ts'
 import { encodeText, formatBlob, type Blob } from './fields.ts'
 import { formatManifest, operationContents } from './manifest.ts'
 
-export type AgentVerb = 'apply' | 'rollback' | 'recover' | 'watch' | 'records' | 'read' | 'reboot' | 'status'
+export type AgentVerb = 'apply' | 'rollback' | 'recover' | 'watch' | 'records' | 'read' | 'reboot'
 
 export type AgentCall = {
   readonly verb: AgentVerb
@@ -47,6 +47,8 @@ export type BundleOptions = {
   readonly playbooks: readonly string[]
   readonly accepted: RecordDocument['accepted']
   readonly root: string | null
+  /** See RecordDocument. */
+  readonly rescue: readonly string[]
   /** agent.sh, which the agent installs beside its records. */
   readonly agentProgram: string
 }
@@ -82,6 +84,7 @@ function formatRecord(plan: HostPlan, options: BundleOptions): string {
     changes: plan.changes.map((change) => publicChange(change, hashed)),
     regenerate: plan.regenerate,
     reboot: plan.reboot,
+    rescue: options.rescue,
     nextBoot: plan.reboot === 'needed' ? plan.nextBoot : null,
   }
   return `${JSON.stringify(document, null, 2)}\n`

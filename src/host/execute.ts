@@ -3,8 +3,7 @@ import type { Diagnostic } from '../core/diagnostic.ts'
 import type { HostAddress } from '../core/host-address.ts'
 import type { HostPlan } from '../core/plan.ts'
 import type { RecordState } from '../core/record.ts'
-import { formatBundle, formatCall, type BundleOptions } from './bundle.ts'
-import { agentBlob } from './agent-blob.ts'
+import { formatBundle, type BundleOptions } from './bundle.ts'
 import { readAgentProgram } from './programs.ts'
 import { runAgent, type AgentOptions, type AgentOutcome, type AgentRun } from './run-agent.ts'
 
@@ -33,20 +32,6 @@ export async function applyPlan(host: HostAddress, plan: HostPlan, options: Appl
     watch: { root: host.root, id: options.id, controller: options.by },
   })
   return formatResult(run, options.id, plan.reboot)
-}
-
-/** Finishes or reverts what an agent left open; `done` also where there was nothing. */
-export async function recoverHost(
-  host: HostAddress,
-  options: Pick<AgentOptions, 'onEvent' | 'signal' | 'master'> & { readonly by: string },
-): Promise<AgentRun> {
-  const data = formatCall({
-    verb: 'recover',
-    root: host.root,
-    controller: options.by,
-    blobs: [agentBlob()],
-  })
-  return runAgent(host, data, options)
 }
 
 /** What a run of the agent did to a record. */
