@@ -1,8 +1,10 @@
 import { resolve } from 'node:path'
 import { hasErrors } from '../core/diagnostic.ts'
 import { exitCodes } from '../core/exit-codes.ts'
+import type { HostAddress } from '../core/host-address.ts'
 import type { HostPlan } from '../core/plan.ts'
 import { applyPlan, type ApplyResult } from '../host/execute.ts'
+import { readRecords } from '../host/read-records.ts'
 import { closeMasters } from '../host/ssh-master.ts'
 import type { HostDocument } from '../report/documents.ts'
 import { renderDone } from '../report/done-text.ts'
@@ -16,6 +18,8 @@ import { nextCommands } from './next-commands.ts'
 import { planHosts, type HostResult, type PlannedHosts } from './plan-hosts.ts'
 import { rebootAndCompare, type RebootOutcome } from './reboot-host.ts'
 import type { RunContext } from './run-context.ts'
+import { keepCopies } from './record-copies.ts'
+import { rescueLines } from './rescue-lines.ts'
 import { runBatches } from './run-batches.ts'
 import { findSavedPlan } from './saved-plan.ts'
 import { hostPlanDocument, renderFleet, renderHostPlan } from './show-plans.ts'
@@ -157,12 +161,19 @@ async function applyHost(context: RunContext, host: HostResult, run: Run): Promi
   const { plan, target } = host
   if (plan === null) throw new Error('a host without a plan is not applied')
   const applied = isWritten(plan) ? await write(context, host, run) : nothingWritten(plan)
+  if (applied.record !== null) await copyRecords(target.address)
   const isReboot = context.options.reboot === true && applied.outcome === 'committed' && applied.reboot === 'needed'
-  if (isReboot && applied.record !== null) tellWayBack(context, target.address.name, applied.record)
+  if (isReboot && applied.record !== null) tellWayBack(context, host, applied.record)
   const boot = isReboot
     ? await rebootAndCompare(context, target.address, { predicted: plan.nextBoot, progress: run.progress })
     : null
   return describeDone(context, { name: target.address.name, isTree: target.address.root !== null, applied, boot })
+}
+
+/** The controller keeps what the host tells of its records, for when the host does not answer. */
+async function copyRecords(address: HostAddress): Promise<void> {
+  const { reached, records } = await readRecords(address, { by: controllerName(), master: true })
+  if (reached) keepCopies(address.name, records)
 }
 
 async function write(context: RunContext, host: HostResult, run: Run): Promise<ApplyResult> {
@@ -173,6 +184,7 @@ async function write(context: RunContext, host: HostResult, run: Run): Promise<A
     by: controllerName(),
     playbooks: run.playbooks,
     accepted: host.tasks.flatMap((task, index) => [...task.accept].map(([code, why]) => ({ task: index, code, why }))),
+    rescue: rescueLines(run.id, host.stateDirectory),
     master: true,
     signal: context.signal,
     onEvent: (event) => tellEvent(run.progress, name, event),
@@ -193,15 +205,9 @@ function nothingWritten(plan: HostPlan): ApplyResult {
   }
 }
 
-function tellWayBack(context: RunContext, name: string, record: string): void {
-  context.writeError(
-    [
-      `${name}: if it does not come back, at its console:`,
-      `  in the loader\u2019s menu choose "passway: before ${record}"`,
-      `  then, as root: sh /var/lib/passway/agent.sh rollback ${record}   (from a rescue system: --root DIR)`,
-      '',
-    ].join('\n'),
-  )
+function tellWayBack(context: RunContext, host: HostResult, record: string): void {
+  const lines = rescueLines(record, host.stateDirectory).map((line) => `  ${line}\n`)
+  context.writeError(`${host.target.address.name}: if it does not come back, at its console:\n${lines.join('')}`)
 }
 
 type Finished = {

@@ -2,6 +2,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { exitCodes } from '../core/exit-codes.ts'
+import { tool } from '../core/tool.ts'
 import { unpackTree } from '../host/tree.ts'
 import { packageRoot } from '../package-root.ts'
 import { refuseUsage } from './finish.ts'
@@ -57,6 +58,7 @@ async function playSteps(context: RunContext, directory: string): Promise<number
     options: { ...context.options, inventory: [join(directory, 'inventory.yaml')], yes: true },
   }
   const playbook = join(directory, 'playbook.yaml')
+  if (context.options.json === true) return playAsJson(inDemo, await listSteps(playbook))
   for (const [index, step] of (await listSteps(playbook)).entries()) {
     const heading = `${index + 1}. ${step.says}`
     context.write(
@@ -69,6 +71,19 @@ async function playSteps(context: RunContext, directory: string): Promise<number
     `\n${context.paint.strong('That was all of it.')} To play with the same host: passway demo --keep ./try\n`,
   )
   return exitCodes.ok
+}
+
+/** One document for the whole demo: each step with its command, its exit code and its own document. */
+async function playAsJson(context: RunContext, steps: readonly Step[]): Promise<number> {
+  const played: { command: string; exitCode: number; document: unknown }[] = []
+  for (const step of steps) {
+    let text = ''
+    const exitCode = await step.run({ ...context, write: (part) => (text += part) })
+    played.push({ command: step.command, exitCode, document: JSON.parse(text) })
+    if (exitCode !== exitCodes.ok) break
+  }
+  context.write(`${JSON.stringify({ format: 1, tool, steps: played }, null, 2)}\n`)
+  return played.at(-1)?.exitCode ?? exitCodes.ok
 }
 
 async function listSteps(playbook: string): Promise<Step[]> {

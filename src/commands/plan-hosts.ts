@@ -21,6 +21,8 @@ export type HostResult = {
   /** `PRETTY_NAME` of /etc/os-release. */
   readonly system: string
   readonly commandLine: string
+  /** Where records live on the host. */
+  readonly stateDirectory: string
   /** Where there is no plan; those of a plan are in it. */
   readonly diagnostics: readonly Diagnostic[]
 }
@@ -118,6 +120,7 @@ export function describePlanned(target: Target, snapshot: Snapshot, planned: Pla
     ...planned,
     system: snapshot.os.get('PRETTY_NAME') ?? snapshot.os.get('ID') ?? '',
     commandLine: snapshot.commandLine,
+    stateDirectory: snapshot.stateDirectory,
     diagnostics: [],
   }
 }
@@ -132,6 +135,7 @@ export function notPlanned(target: Target, result: Extract<SnapshotResult, { ok:
     skipped: [],
     system: '',
     commandLine: '',
+    stateDirectory: '',
     diagnostics: [result.diagnostic],
   }
 }

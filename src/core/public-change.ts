@@ -36,7 +36,8 @@ function publicValue(change: Change, value: Change['after'], contents: Contents)
   if (value === null || typeof value === 'string') return value
   if (change.kind === 'boot-arguments') return (value as readonly string[]).map((argument) => maskSecrets(argument))
   if (change.kind === 'file') return publicFile(value as FileValue, contents)
-  if (change.kind === 'directory') return { ...(value as DirectoryValue), mode: formatMode((value as DirectoryValue).mode) }
+  if (change.kind === 'directory')
+    return { ...(value as DirectoryValue), mode: formatMode((value as DirectoryValue).mode) }
   return value
 }
 

@@ -30,6 +30,8 @@ export type RecordDocument = {
   readonly changes: readonly unknown[]
   readonly regenerate: readonly string[]
   readonly reboot: 'none' | 'needed'
+  /** What a person at the console does when the host does not come back, ready to type. */
+  readonly rescue: readonly string[]
   /** The prediction (public JSON of `nextBoot`), null when no reboot is needed. */
   readonly nextBoot: unknown
 }

@@ -89,7 +89,14 @@ export function nextId(): string {
 }
 
 export function applyOptions(id: string) {
-  return { id, created: '2026-11-21T08:15:00Z', by: 'tester@controller', playbooks: ['site.yaml'], accepted: [] }
+  return {
+    id,
+    created: '2026-11-21T08:15:00Z',
+    by: 'tester@controller',
+    playbooks: ['site.yaml'],
+    accepted: [],
+    rescue: [],
+  }
 }
 
 export function bundleFor(plan: HostPlan, root: string | null, id: string): string {

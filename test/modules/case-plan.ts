@@ -40,6 +40,7 @@ export function withRecord(snapshot: Snapshot, plan: HostPlan): Snapshot {
     playbooks: [],
     tasks: [],
     accepted: [],
+    rescue: [],
     claims: plan.claims,
     changes: [],
     regenerate: plan.regenerate,
