@@ -1663,7 +1663,8 @@ keep_attributes() {
 # check_grub GRUB_CFG: prints what is wrong with the entries of 10_linux and 10_linux_zfs, a line each.
 # Words are split and unquoted as GRUB does (grub-core/script/yylex.l), then written as grub-core/lib/cmdline.c hands
 # them to the kernel: an argument with a blank in double quotes as a whole, a backslash before \ ' and ".
-# Entries are told apart by the id that 10_linux gives them, for titles are translated.
+# A word with a variable, which only GRUB knows, is compared as it stands. Entries are told apart by the id that
+# 10_linux gives them, for titles are translated.
 check_grub() {
   PASSWAY_NORMAL=$normal_arguments PASSWAY_RECOVERY=$recovery_arguments PASSWAY_ABSENT=$absent_arguments awk '
     function fold_name(text,  at, name) {
@@ -1672,36 +1673,47 @@ check_grub() {
       gsub(/-/, "_", name)
       return at ? name substr(text, at + 1) : name
     }
-    function finish_word() {
+    function finish_word(end,  i, c, out) {
       if (!started) return
-      if (index(word, " ")) word = "\"" word "\""
-      words[++count] = fold_name(word)
-      word = ""; raw = ""; started = 0
+      out = word
+      if (unknown) out = substr(line, started, end - started)
+      else {
+        out = ""
+        for (i = 1; i <= length(word); i++) {
+          c = substr(word, i, 1)
+          # grub-core/lib/cmdline.c leaves \xHH alone.
+          if (c == "\\" && substr(word, i + 1, 3) ~ /^x[0-9a-fA-F][0-9a-fA-F]$/) out = out c
+          else out = out (index("\\\047\"", c) ? "\\" c : c)
+        }
+        if (index(out, " ")) out = "\"" out "\""
+      }
+      words[++count] = fold_name(out)
+      word = ""; started = 0; unknown = 0
     }
     function split_words(text,  i, c, n, mode, next_c) {
-      count = 0; word = ""; started = 0; mode = ""
+      count = 0; word = ""; started = 0; unknown = 0; mode = ""; line = text
       n = length(text)
       for (i = 1; i <= n; i++) {
         c = substr(text, i, 1)
         next_c = substr(text, i + 1, 1)
         if (mode == "\047") {
-          if (c == "\047") mode = ""; else add(c)
+          if (c == "\047") mode = ""; else add(c, i)
         } else if (mode == "\"") {
           if (c == "\"") mode = ""
-          else if (c == "\\" && index("\"$\\", next_c) && next_c != "") { add(next_c); i++ }
-          else add(c)
-        } else if (c == "\047" || c == "\"") { mode = c; started = 1 }
-        else if (c == "\\" && next_c != "") { add(next_c); i++ }
-        else if (c == " " || c == "\t") finish_word()
-        else if (index(";|&<>{}", c)) { finish_word(); break }
+          else if (c == "\\" && next_c != "" && index("\"$\\", next_c)) { add(next_c, i); i++ }
+          else { if (c == "$") unknown = 1; add(c, i) }
+        } else if (c == "\047" || c == "\"") { mode = c; if (!started) started = i }
+        else if (c == "\\" && next_c != "") { add(next_c, i); i++ }
+        else if (c == " " || c == "\t") finish_word(i)
+        else if (index(";|&<>{}", c)) { finish_word(i); break }
         else if (c == "#" && !started) break
-        else add(c)
+        else { if (c == "$") unknown = 1; add(c, i) }
       }
-      finish_word()
+      finish_word(i)
     }
-    function add(c) {
-      started = 1
-      word = word (index("\\\047\"", c) ? "\\" c : c)
+    function add(c, at) {
+      if (!started) started = at
+      word = word c
     }
     function check(list, total,  i, at) {
       at = 3
