@@ -129,7 +129,7 @@ step(`plan shows the diff and the next boot${lacks}`, async (t) => {
   const people = await passway(t, 'plan', [playbook])
   t.log(people.stdout)
   t.is(people.status, 0)
-  t.regex(people.stdout, /^\+.*intel_iommu=on/m)
+  t.regex(people.stdout, /^ *\+GRUB_CMDLINE_LINUX_DEFAULT=.*intel_iommu=on/m)
   const run = await passway(t, 'plan', [playbook, '--json', '--detailed-exitcode'])
   t.is(run.status, 2)
   const plan = parseHost<PlanDocument>(t, run)
