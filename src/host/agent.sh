@@ -275,7 +275,8 @@ check_state() {
   [ -d "$state" ] && [ ! -L "$state" ] || return 1
   state_found=$(stat -c '%u %a' "$state")
   [ "$state_found" = "$uid 700" ] ||
-    fail STATE_UNSAFE "the state directory $state is not owned by uid $uid with mode 0700" "found: uid and mode $state_found"
+    fail STATE_UNSAFE "the state directory $state is not owned by uid $uid with mode 0700" \
+      "found: uid and mode $state_found"
 }
 
 create_state() {
@@ -397,7 +398,8 @@ say_locked() {
   decode "${1-unknown}"
   lock_alive='it is running'
   is_alive "${2-0}" "${3--}" "${4-}" || lock_alive='it is gone, but a tool that it started still runs'
-  fail LOCKED "$decoded holds this host (pid ${2-?}) for $(($(date +%s) - ${5-$(date +%s)})) seconds; nothing was changed" \
+  lock_age=$(($(date +%s) - ${5-$(date +%s)}))
+  fail LOCKED "$decoded holds this host (pid ${2-?}) for $lock_age seconds; nothing was changed" \
     "$lock_alive${NL}boot id ${4-?}"
 }
 
@@ -517,7 +519,8 @@ list_records() {
     for list_path in "$records"/*/; do
       list_path=${list_path%/}
       [ -f "$list_path/state" ] || continue
-      printf '%s %s %s\n' "$(cat "$list_path/seq" 2>/dev/null || printf 0)" "${list_path##*/}" "$(cat "$list_path/state")"
+      list_seq=$(cat "$list_path/seq" 2>/dev/null || printf 0)
+      printf '%s %s %s\n' "$list_seq" "${list_path##*/}" "$(cat "$list_path/state")"
     done
   ) | sort -n
 }
@@ -718,9 +721,8 @@ put_file() {
   [ -e "$put_path" ] || put_new=yes
   replace "$temporary" "$put_path" || return 1
   # A new file gets the label that the policy has for its path.
-  if [ -n "$put_new" ] && [ -z "$root" ] && [ -e /sys/fs/selinux/enforce ] && command -v restorecon >/dev/null 2>&1; then
-    restorecon "$put_path" >>"$record/log" 2>&1
-  fi
+  [ -n "$put_new" ] && [ -z "$root" ] && [ -e /sys/fs/selinux/enforce ] || return 0
+  if command -v restorecon >/dev/null 2>&1; then restorecon "$put_path" >>"$record/log" 2>&1; fi
   return 0
 }
 
@@ -957,7 +959,8 @@ make_link() {
     return 1
   fi
   [ -d "${make_path%/*}" ] || (umask 022 && mkdir -p "${make_path%/*}")
-  temporary_beside "$make_path" && rm -f "$temporary" && ln -s "$make_to" "$temporary" && replace "$temporary" "$make_path"
+  temporary_beside "$make_path" && rm -f "$temporary" && ln -s "$make_to" "$temporary" &&
+    replace "$temporary" "$make_path"
 }
 
 # Exactly the links of before, with the targets of before, and none of the directories that were made for others.
@@ -1055,7 +1058,10 @@ check_immutable() {
   command -v lsattr >/dev/null 2>&1 || return 0
   check_flags=$(lsattr -d "$1" 2>/dev/null)
   case ${check_flags%% *} in
-    *[ai]*) fail IMMUTABLE "$(inside "$1") is immutable or append-only" "lsattr: ${check_flags%% *}${NL}chattr -ia $1 would allow it" ;;
+    *[ai]*)
+      fail IMMUTABLE "$(inside "$1") is immutable or append-only" \
+        "lsattr: ${check_flags%% *}${NL}chattr -ia $1 would allow it"
+      ;;
   esac
   return 0
 }
@@ -1064,7 +1070,7 @@ check_immutable() {
 check_copy() {
   check_temporary=$(mktemp "$check_directory/.passway-$id.XXXXXX" 2>/dev/null)
   if [ -z "$check_temporary" ]; then
-    fail READ_ONLY "no file can be made in $(inside "$check_directory")" "$(df -P "$check_directory" 2>/dev/null | tail -n 1)"
+    say_read_only "$check_directory"
     return 0
   fi
   if [ -f "$check_path" ] && [ ! -L "$check_path" ]; then
@@ -1077,6 +1083,10 @@ check_copy() {
     fi
   fi
   rm -f "$check_temporary"
+}
+
+say_read_only() {
+  fail READ_ONLY "no file can be made in $(inside "$1")" "$(df -P "$1" 2>/dev/null | tail -n 1)"
 }
 
 attributes_of() {
@@ -1164,8 +1174,8 @@ check_images() {
   images_switch=$(sed -n 's/^[[:space:]]*update_initramfs=//p' "$located" 2>/dev/null | tail -n 1 | tr -d "\"'")
   case $images_switch in
     no*)
-      fail UPDATE_INITRAMFS_OFF "update_initramfs=no in /etc/initramfs-tools/update-initramfs.conf keeps images from being built" \
-        "set it to yes, or build images by hand"
+      fail UPDATE_INITRAMFS_OFF "update_initramfs=no keeps images from being built" \
+        "/etc/initramfs-tools/update-initramfs.conf: update_initramfs=$images_switch"
       ;;
   esac
   return 0
@@ -1184,7 +1194,7 @@ check_grub_place() {
 check_writable() {
   check_temporary=$(mktemp "$1/.passway-$id.XXXXXX" 2>/dev/null)
   if [ -z "$check_temporary" ]; then
-    fail READ_ONLY "no file can be made in $(inside "$1")" "$(df -P "$1" 2>/dev/null | tail -n 1)"
+    say_read_only "$1"
     return 0
   fi
   rm -f "$check_temporary"
@@ -1200,7 +1210,8 @@ check_package_lock() {
     lock_holder=$(awk -v inode="$(stat -c %i "$located")" '
       { n = split($6, part, ":"); if (part[n] == inode && $2 != "->") print $5 }' /proc/locks | head -n 1)
     [ -z "$lock_holder" ] ||
-      fail PACKAGES_BUSY "packages are being installed: pid $lock_holder holds $lock_path" "$(tr '\0' ' ' <"/proc/$lock_holder/cmdline" 2>/dev/null)"
+      fail PACKAGES_BUSY "packages are being installed: pid $lock_holder holds $lock_path" \
+        "$(tr '\0' ' ' <"/proc/$lock_holder/cmdline" 2>/dev/null)"
   done
   return 0
 }
@@ -1361,7 +1372,7 @@ check_image() {
     return 1
   fi
   image_held=$(find "$image_main" -name '*.ko' -o -name '*.ko.*' | sed 's|.*/||; s/\.ko.*$//' | tr - _ | sort -u)
-  image_early=$(sed -n 's/^[[:space:]]*\([^#[:space:]][^[:space:]]*\).*/\1/p' "$image_main/conf/modules" 2>/dev/null | tr - _)
+  image_early=$(awk '!/^[[:space:]]*#/ && NF { print $1 }' "$image_main/conf/modules" 2>/dev/null | tr - _)
   list_image
   locate "/lib/modules/$1/modules.builtin" || return 1
   image_builtin=$(sed 's|.*/||; s/\.ko.*$//' "$located" 2>/dev/null | tr - _)
@@ -1398,7 +1409,8 @@ check_image_file() {
   image_seen=-
   [ ! -f "$image_main/$decoded" ] || image_seen=$(hash_of "$image_main/$decoded")
   [ "$image_seen" = "$image_wanted" ] ||
-    fail IMAGE_FILE_DIFFERS "$decoded in the image of kernel $release is not the one that was planned" "in the image: $image_seen${NL}wanted: $image_wanted"
+    fail IMAGE_FILE_DIFFERS "$decoded in the image of kernel $release is not the one that was planned" \
+      "in the image: $image_seen${NL}wanted: $image_wanted"
   return 0
 }
 
@@ -1425,7 +1437,8 @@ list_image() {
   [ -z "$image_early" ] || printf '%s\n' "$image_early" | sed "s/^/early$TAB/" >>"$images_new"
   (
     cd "$image_main" || return
-    find etc/modprobe.d lib/modprobe.d usr/lib/modprobe.d -type f -name '*.conf' 2>/dev/null | sort | while IFS= read -r file; do
+    find etc/modprobe.d lib/modprobe.d usr/lib/modprobe.d -type f -name '*.conf' 2>/dev/null | sort |
+      while IFS= read -r file; do
       encode "$file"
       printf 'file\t%s\t%s\n' "$encoded" "$(hash_of "$file")"
     done
@@ -1599,10 +1612,8 @@ drop_kept() {
     rmdir "$located" 2>/dev/null
   fi
   locate /boot/grub/custom.cfg || return 1
-  if [ -f "$located" ] && grep -q '^### BEGIN passway ' "$located" && ! grep -q "^### BEGIN passway ${1:-/} " "$located"; then
-    write_custom ''
-  fi
-  return 0
+  [ -f "$located" ] && grep -q '^### BEGIN passway ' "$located" || return 0
+  grep -q "^### BEGIN passway ${1:-/} " "$located" || write_custom ''
 }
 
 # After the end only what a person may want to boot is kept: the running kernel's image and the default's.
@@ -1619,7 +1630,7 @@ prune_kept() {
   return 0
 }
 
-# ------------------------------------------------------------------------------------------------------------ boot loader
+# -------------------------------------------------------------------------------------------------------- boot loader
 
 # grub-mkconfig ends by truncating what it was told to write; it is told to write a file beside. The live one changes by
 # rename, once the new one is known to say what was planned.
@@ -1635,7 +1646,8 @@ build_grub() {
   fi
   if has_tool grub-script-check && ! run_inside grub-script-check 120 grub-script-check "$(inside "$grub_new")"; then
     rm -f "$grub_new"
-    fail REGENERATION_FAILED "grub-script-check does not understand the new grub.cfg" "$(tail_of "$record/output/grub-script-check")"
+    fail REGENERATION_FAILED "grub-script-check does not understand the new grub.cfg" \
+      "$(tail_of "$record/output/grub-script-check")"
     return 1
   fi
   grub_wrong=
@@ -2126,7 +2138,8 @@ check_changed_since() {
   describe_value "$3" "$6"
   check_expected=$described
   describe_value "$3" "$value"
-  fail CHANGED_SINCE "$3 $check_target was changed since record $id wrote it" "the record left $check_expected${NL}now it is $described"
+  fail CHANGED_SINCE "$3 $check_target was changed since record $id wrote it" \
+    "the record left $check_expected${NL}now it is $described"
 }
 
 # Enabled and masked, without activity.
@@ -2186,7 +2199,8 @@ restore_instead() {
   case $rollback_ids in *[!A-Za-z0-9-]*) return 1 ;; esac
   restore_images && restore_grub || return 1
   problems=$rollback_problems
-  problem warning RESTORED_INSTEAD "the images and grub.cfg of before were put back, for the tools of this tree do not work here" \
+  problem warning RESTORED_INSTEAD \
+    "the tools of this tree do not work here: the images and grub.cfg of before were put back" \
     "run update-initramfs -u -k all and update-grub when the host runs again"
   event left-to-do initramfs
   event left-to-do boot-loader
@@ -2390,8 +2404,8 @@ watch_detached() {
 start_detached() {
   set -- sh "$state/agent.sh" "$1" "$2" --detached --root "${root:-/}" --controller "$controller"
   if is_systemd && command -v systemd-run >/dev/null 2>&1; then
-    systemd-run --quiet --collect --unit="passway-$target_id" --description="passway $target_id" "$@" </dev/null >/dev/null 2>&1 &&
-      return 0
+    systemd-run --quiet --collect --unit="passway-$target_id" --description="passway $target_id" "$@" \
+      </dev/null >/dev/null 2>&1 && return 0
   fi
   if command -v setsid >/dev/null 2>&1; then
     setsid "$@" </dev/null >/dev/null 2>&1 &
@@ -2473,7 +2487,8 @@ tell_record() {
   for tell_id in $(list_records | sort -rn | awk -v target="$target_id" '$2 == target || $3 != "reverted" { print $2 }
     $2 == target { exit }'); do
     open_record "$tell_id" || continue
-    printf 'record\t%s\t%s\t%s\t%s\n' "$tell_id" "$(cat "$record/seq")" "$(state_of "$tell_id")" "$(yes_or_no is_running "$tell_id")"
+    printf 'record\t%s\t%s\t%s\t%s\n' "$tell_id" "$(cat "$record/seq")" "$(state_of "$tell_id")" \
+      "$(yes_or_no is_running "$tell_id")"
     tell_file "$tell_id/record.json" "$record/record.json"
     tell_file "$tell_id/manifest" "$record/manifest"
     for_each "$operations" tell_operation
@@ -2514,7 +2529,8 @@ reboot_host() {
   [ "$problems" = 0 ] || { end refused; return; }
   printf 'boot\t%s\t%s\n' "$(boot_id)" "$(uname -r)"
   # A moment later, so that the connection ends in order. Never forced.
-  if systemd-run --quiet --collect --on-active=1 --unit="passway-reboot-$$" systemctl reboot </dev/null >/dev/null 2>&1; then
+  if systemd-run --quiet --collect --on-active=1 --unit="passway-reboot-$$" systemctl reboot \
+    </dev/null >/dev/null 2>&1; then
     :
   elif command -v setsid >/dev/null 2>&1; then
     setsid sh -c 'sleep 1; systemctl reboot' </dev/null >/dev/null 2>&1 &

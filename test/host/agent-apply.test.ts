@@ -234,3 +234,32 @@ asRoot('a manifest or a content that was damaged on the host is refused', (t) =>
   t.true(run.codes.includes('MANIFEST_INVALID'))
   t.true(readHost(root).some((entry) => entry.path === '/etc/a'))
 })
+
+/** Whether the directory for temporary files keeps extended attributes; older tmpfs does not. */
+function keepsAttributes(): boolean {
+  const directory = mkdtempSync(join(tmpdir(), 'passway-attributes-'))
+  const { status } = spawnSync('setfattr', ['-n', 'user.passway', '-v', 'x', directory])
+  rmSync(directory, { recursive: true })
+  return status === 0
+}
+
+const withAttributes = testUnless(
+  isRoot && keepsAttributes()
+    ? null
+    : 'needs root, setfattr and getfattr (package attr), and a file system with extended attributes',
+)
+
+withAttributes('extended attributes are kept, over apply, removal and rollback', (t) => {
+  const root = makeHost(t, 'file 0644 0:0 /etc/a\n|1\nfile 0644 0:0 /etc/b\n|1\n')
+  for (const name of ['a', 'b']) {
+    t.is(spawnSync('setfattr', ['-n', 'user.passway', '-v', name, join(root, 'etc', name)]).status, 0)
+  }
+  const read = (name: string): string =>
+    spawnSync('getfattr', ['-n', 'user.passway', '--only-values', join(root, 'etc', name)], { encoding: 'latin1' })
+      .stdout
+  const plan = planOf([change('file', '/etc/a', file('1\n'), file('2\n')), change('file', '/etc/b', file('1\n'), null)])
+  t.is(runUnder('sh', bundleFor(plan, root, nextId())).outcome, 'committed')
+  t.is(read('a'), 'a')
+  t.is(runUnder('sh', callFor({ verb: 'rollback', root })).outcome, 'reverted')
+  t.deepEqual([read('a'), read('b')], ['a', 'b'])
+})

@@ -41,7 +41,7 @@ function section(content: string, name = '10_linux'): string {
 }
 
 const argument = fc
-  .string({ unit: fc.constantFrom(...'abc=,-_.:;$ "\'\\{}&#x12'), minLength: 1, maxLength: 12 })
+  .string({ unit: fc.constantFrom(...'abc=,-_.:;$ "\'\\{}&#x12'.split('')), minLength: 1, maxLength: 12 })
   .map(quoteForGrub)
   .filter((text) => text !== undefined)
 
