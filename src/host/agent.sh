@@ -882,6 +882,9 @@ put_unit() {
   unit_want_enabled=${unit_value%%:*} unit_want_masked=${unit_value##*:}
   unit_want_active=${unit_value#*:}
   unit_want_active=${unit_want_active%:*}
+  if [ "$unit_want_active$unit_want_masked" = -no ] && [ -n "$unit_saved" ]; then
+    unit_want_active=$(grep yes "$unit_saved.active" 2>/dev/null)
+  fi
   note_missing_directories
   if [ -n "$root" ] || ! is_systemd; then put_unit_links; else put_live_unit; fi || return 1
   if [ -n "$unit_saved" ]; then restore_unit_links "$unit_saved" || return 1; fi
@@ -1849,12 +1852,16 @@ save_operation() {
       [ ! -f "$located" ] || { cp -a "$located" "$save_path" 2>>"$record/log" && durable "$save_path"; }
       ;;
     attribute) locate "$decoded" && cat "$located" >"$save_path" 2>>"$record/log" ;;
-    unit) unit_links "$decoded" >"$save_path" ;;
+    unit)
+      unit_links "$decoded" >"$save_path"
+      # What the plan leaves open: a unit that ran is started again on the way back.
+      if is_systemd; then unit_activity "$decoded" >"$save_path.active"; fi
+      ;;
   esac || fail READ_ONLY "what is there of $decoded cannot be saved" "$(tail_of "$record/log")"
 }
 
 apply_steps() {
-  early_due=yes
+  early_due=
   for_each "$operations" apply_operation || return 1
   regenerate_early || return 1
   keep_images && keep_grub || return 1
@@ -2174,9 +2181,11 @@ rollback_records() {
   for rollback_id in $rollback_ids; do
     open_record "$rollback_id" || return 1
     remove_temporaries
-    early_due=yes
+    early_due=
     for_each "$reversed" rollback_operation || return 1
     remove_made
+    # Also where the files went back before a cut.
+    early_due=yes
     regenerate_early || return 1
     rollback_regenerates="$rollback_regenerates $regenerates"
     rollback_files=$rollback_files$image_files

@@ -39,7 +39,7 @@ fi
 exec busybox sync "$@"
 `
 
-/** Each point takes about a second; CI goes through all of them. */
+/** Each point takes a second or more; `PASSWAY_CUTS=all ava --timeout=15m` goes through all of them. */
 const everyPoint = process.env['PASSWAY_CUTS'] === 'all'
 
 const options = 'options vfio-pci ids=10de:1c82\n'
