@@ -1,4 +1,5 @@
 import type { Bytes } from './bytes.ts'
+import type { HostHardware } from './host-hardware.ts'
 import type { RecordSummary } from './record.ts'
 
 /** What a path on the host was when it was read. Modes are the permission bits (0o7777). */
@@ -50,6 +51,27 @@ export type PciFunction = {
   /** Address of the physical function when this is a virtual function. */
   readonly physicalFunction: string | null
   readonly sriov: { readonly total: number; readonly enabled: number } | null
+  /** Low seven bits of the header type (config space 0x0e): 0 endpoint, 1 PCI bridge, 2 CardBus; null: not read. */
+  readonly headerType: number | null
+  /** Bit 7 of the header type; null: not read. */
+  readonly multifunction: boolean | null
+  /** null where the function is not PCI Express. Speeds as the kernel writes them, `8.0 GT/s PCIe`. */
+  readonly link: {
+    readonly currentSpeed: string | null
+    readonly maxSpeed: string | null
+    readonly currentWidth: number | null
+    readonly maxWidth: number | null
+  } | null
+  /** The file `reset` is there: the kernel knows a way to reset this function. */
+  readonly hasReset: boolean
+  /** MSI or MSI-X is in use (`msi_irqs`). */
+  readonly msi: boolean
+  /** Two hex digits. */
+  readonly revision: string | null
+  /** The way to it in sysfs, without itself: host bridge, then addresses of bridges; `pci0000:00`, `0000:00:01.0`. */
+  readonly path: readonly string[]
+  /** Serial number of an NVMe controller, or the device serial number where the kernel shows it. */
+  readonly serial: string | null
 }
 
 export type ModuleAvailability = 'loadable' | 'builtin' | 'absent'
@@ -73,6 +95,8 @@ export type InstalledKernel = {
   readonly modules: ReadonlyMap<string, ModuleAvailability>
   /** PCI aliases that can match a function of this host, from modules.alias and modules.builtin.modinfo. */
   readonly pciAliases: readonly { readonly pattern: string; readonly module: string; readonly builtin: boolean }[]
+  /** Lines of modules.softdep, `softdep crc32c pre: …`. */
+  readonly softdeps: readonly string[]
   /** /boot/System.map-RELEASE: `stub` is Debian's placeholder, which proves nothing. `symbols`: those asked for that it holds. */
   readonly systemMap: { readonly state: 'absent' | 'stub' | 'real' | 'unreadable'; readonly symbols: readonly string[] }
 }
@@ -109,13 +133,15 @@ export type Mount = {
   readonly target: string
   readonly type: string
   readonly options: readonly string[]
+  /** `MAJOR:MINOR` from /proc/self/mountinfo; missing where only /proc/mounts was there. */
+  readonly device?: string
 }
 
 /**
  * Everything one probe read of one host, as plain data. Paths are those the host itself would use: below
  * `passway_root` they are written without that prefix.
  */
-export type Snapshot = {
+export type Snapshot = HostHardware & {
   readonly machineId: string | null
   readonly bootId: string | null
   readonly hostname: string

@@ -45,6 +45,7 @@ function composeKernel(release: string, asked: Asked, tables: Tables): Installed
     config: tables.config.get(release) ?? new Map(),
     modules: new Map(asked.modules.map((name) => [name, findAvailability(`${release}/${name}`, tables)])),
     pciAliases: tables.aliases.get(release) ?? [],
+    softdeps: [],
     systemMap: tables.maps.get(release) ?? { state: 'absent', symbols: [] },
   }
 }

@@ -60,6 +60,14 @@ function parseFunction(
     resetMethods: read('reset_method')?.split(' ').filter(Boolean) ?? null,
     physicalFunction: lastName(links.get(`${name}/physfn`)),
     sriov: readSriov(readNumber(read('sriov_totalvfs')), readNumber(read('sriov_numvfs'))),
+    headerType: null,
+    multifunction: null,
+    link: null,
+    hasReset: links.has(`${name}/reset`) || read('reset_method') !== null,
+    msi: false,
+    revision: null,
+    path: findPath(target),
+    serial: null,
   }
 }
 
@@ -67,6 +75,14 @@ function parseFunction(
 function findParent(target: string): string | null {
   const above = target.split('/').at(-2) ?? ''
   return new RegExp(`^${address}$`).test(above) ? above : null
+}
+
+/** `../../../devices/pci0000:00/0000:00:01.0/0000:01:00.0` */
+function findPath(target: string): string[] {
+  return target
+    .replace(/^(?:\.\.\/)*devices\//, '')
+    .split('/')
+    .slice(0, -1)
 }
 
 /** `NAME=VALUE` of a uevent file. */

@@ -3,6 +3,7 @@ import { error, type Diagnostic } from '../core/diagnostic.ts'
 import { findContent, type FileState, type Reads, type Snapshot } from '../core/snapshot.ts'
 import { parseAttributes } from './parse-attributes.ts'
 import * as facts from './parse-facts.ts'
+import { parseHardware } from './parse-hardware.ts'
 import { findSymbols, parseKernels } from './parse-kernels.ts'
 import { parsePaths, type ParsedPaths } from './parse-paths.ts'
 import { parsePci } from './parse-pci.ts'
@@ -59,6 +60,7 @@ function composeSnapshot(output: ProbeOutput, request: ProbeRequest): Snapshot {
     ...parseMachine(output, attributes),
     ...parseState(output, paths),
     kernelRelease,
+    ...parseHardware(),
     pci: parsePci(output),
     kernels: parseKernels(output, { running: kernelRelease, ...pick(asked), stats: paths.stats }),
     kallsyms: parseKallsyms(output, asked.symbols),

@@ -1,3 +1,4 @@
+import type { HostHardware } from '../../src/core/host-hardware.ts'
 import type { FileState, InstalledKernel, PciFunction, Snapshot } from '../../src/core/snapshot.ts'
 import { bytesFromText } from '../../src/core/bytes.ts'
 
@@ -26,6 +27,14 @@ export function pciFunction(given: Partial<PciFunction> & { address: string }): 
     resetMethods: null,
     physicalFunction: null,
     sriov: null,
+    headerType: null,
+    multifunction: null,
+    link: null,
+    hasReset: true,
+    msi: false,
+    revision: null,
+    path: [],
+    serial: null,
     ...given,
   }
 }
@@ -42,6 +51,7 @@ export function kernel(given: Partial<InstalledKernel> = {}): InstalledKernel {
     config: new Map(),
     modules: new Map(['vfio', 'vfio_pci', 'vfio_iommu_type1', 'kvm'].map((module) => [module, 'loadable' as const])),
     pciAliases: [],
+    softdeps: [],
     systemMap: { state: 'stub', symbols: [] },
     ...given,
   }
@@ -132,6 +142,30 @@ export const debianFiles: Readonly<Record<string, FileState>> = {
   '/etc/udev/rules.d': directory,
 }
 
+/** Nothing between the functions and the host. */
+export const noHardware: HostHardware = {
+  iommuGroups: [],
+  iommus: [],
+  pciNames: new Map(),
+  blockDevices: [],
+  swaps: [],
+  btrfs: [],
+  zfs: null,
+  network: [],
+  routes: [],
+  displays: [],
+  consoles: [],
+  inputs: [],
+  watchdogs: [],
+  ipmi: false,
+  iscsiSessions: [],
+  fcHosts: [],
+  vfioHolders: [],
+  kernelLog: [],
+  kernelLogReadable: true,
+  remappedChip: null,
+}
+
 type Overrides = Omit<Partial<Snapshot>, 'files'> & { readonly files?: Readonly<Record<string, FileState | string>> }
 
 export function snapshot(given: Overrides = {}): Snapshot {
@@ -188,6 +222,7 @@ export function snapshot(given: Overrides = {}): Snapshot {
     lastRecord: null,
     images: [],
     guests: [],
+    ...noHardware,
     ...rest,
   }
 }

@@ -2,6 +2,7 @@ import test from 'ava'
 import { factsFrom, factsReference } from '../../src/config/facts.ts'
 import type { PlainValue } from '../../src/config/source-node.ts'
 import type { InstalledKernel, Snapshot } from '../../src/core/snapshot.ts'
+import { noHardware, pciFunction } from '../boot/snapshots.ts'
 
 const kernel: InstalledKernel = {
   release: '6.1.0-37-amd64',
@@ -11,6 +12,7 @@ const kernel: InstalledKernel = {
   config: new Map([['CONFIG_VFIO_PCI', 'm']]),
   modules: new Map(),
   pciAliases: [],
+  softdeps: [],
   systemMap: { state: 'stub', symbols: [] },
 }
 
@@ -64,24 +66,15 @@ const snapshot: Snapshot = {
   loadedModules: new Set(),
   mounts: [],
   pci: [
-    {
+    pciFunction({
       address: '0000:01:00.0',
       class: '030000',
       vendor: '10de',
       device: '1c82',
-      subsystemVendor: null,
-      subsystemDevice: null,
-      modalias: null,
       driver: 'nouveau',
-      parent: null,
       iommuGroup: 1,
-      numaNode: null,
       bootVga: true,
-      driverOverride: null,
-      resetMethods: null,
-      physicalFunction: null,
-      sriov: null,
-    },
+    }),
   ],
   kernels: [
     kernel,
@@ -104,6 +97,7 @@ const snapshot: Snapshot = {
   lastRecord: null,
   images: [],
   guests: [],
+  ...noHardware,
 }
 
 function at(value: PlainValue, path: string): PlainValue | undefined {

@@ -87,6 +87,14 @@ test('PCI functions of the demo host', async (t) => {
       resetMethods: null,
       physicalFunction: null,
       sriov: null,
+      headerType: null,
+      multifunction: null,
+      link: null,
+      hasReset: false,
+      msi: false,
+      revision: null,
+      path: ['pci0000:00', '0000:00:03.1'],
+      serial: null,
     },
   )
   t.like(
