@@ -12,7 +12,7 @@ import { acsSymbols, checkAcsPatch } from './shared/check-acs-patch.ts'
 import { defineModule } from './shared/define-module.ts'
 import { claimMember } from './shared/kernel-arguments.ts'
 import { parseIds } from './shared/parse-ids.ts'
-import { refuse } from './shared/refuse.ts'
+import { refuse } from '../src/core/refuse.ts'
 
 /** The patch keeps ids in 16 places, one of which stays empty. */
 const mostIds = 15

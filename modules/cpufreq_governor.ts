@@ -8,7 +8,7 @@ import { checkCpufreq } from './shared/check-cpufreq.ts'
 import { cpufreqOwners, findOwners } from './shared/cpufreq-owners.ts'
 import { defineModule } from './shared/define-module.ts'
 import { findAvailability, foldModuleName } from './shared/kernel-modules.ts'
-import { refuse } from './shared/refuse.ts'
+import { refuse } from '../src/core/refuse.ts'
 
 /** Words of sysfs; nothing else can get into the unit file. */
 const word = z.string().regex(/^[a-z][a-z_]{0,30}$/, 'a name as sysfs has it: lower-case letters and underscores')

@@ -2,7 +2,7 @@ import { error, warning } from '../../src/core/diagnostic.ts'
 import type { Diagnostic } from '../../src/core/diagnostic.ts'
 import type { TaskOptions } from '../../src/core/module.ts'
 import type { InstalledKernel, Snapshot } from '../../src/core/snapshot.ts'
-import { refuse } from './refuse.ts'
+import { refuse } from '../../src/core/refuse.ts'
 
 /** Functions that only the patch has. There is no Kconfig symbol; the setup function may be gone after boot (__init). */
 export const acsSymbols = ['pcie_acs_override_setup', 'pcie_acs_overrides'] as const

@@ -3,7 +3,7 @@ import type { Diagnostic } from '../../src/core/diagnostic.ts'
 import type { TaskOptions } from '../../src/core/module.ts'
 import { foldArgumentName } from './kernel-arguments.ts'
 import type { KernelArgument } from './kernel-arguments.ts'
-import { refuse } from './refuse.ts'
+import { refuse } from '../../src/core/refuse.ts'
 
 type Rule = (argument: KernelArgument, options: TaskOptions) => Diagnostic | undefined
 

@@ -7,9 +7,9 @@ import { findNativeDrivers, isBridge, isHostBridge, isVfioDriver } from '../../s
 import { findCompanions } from '../../src/pci/groups.ts'
 import { formatPciId } from '../../src/pci/id.ts'
 import type { PciId } from '../../src/pci/id.ts'
-import { describeFunction } from './describe-function.ts'
+import { describeFunction } from '../../src/pci/describe-function.ts'
 import { findAvailability } from './kernel-modules.ts'
-import { refuse } from './refuse.ts'
+import { refuse } from '../../src/core/refuse.ts'
 
 /** An id and every function of the host that carries it. */
 export type IdMatch = { readonly id: PciId; readonly functions: readonly PciFunction[] }

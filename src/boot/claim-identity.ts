@@ -23,6 +23,8 @@ function identityFields(claim: Claim): readonly unknown[] {
       return [claim.of, foldName(claim.module)]
     case 'kernel-module':
       return [claim.of, foldName(claim.target)]
+    case 'driver':
+      return [claim.of, claim.device, claim.driver, claim.live]
     case 'file':
       return [claim.of, claim.target, claim.content, claim.mode]
     case 'environment-variable':
@@ -54,6 +56,8 @@ export function formatSlot(claim: Claim): string {
       return `${claim.of} ${foldName(claim.module)}`
     case 'kernel-module':
       return `${claim.of} ${foldName(claim.target)}`
+    case 'driver':
+      return `driver ${claim.device.address}`
     case 'environment-variable':
       return `variable ${claim.target} ${claim.name}`
     case 'file':
@@ -96,6 +100,8 @@ function describeSubject(claim: Claim): string {
       return `${claim.module} loaded at boot`
     case 'kernel-module':
       return `${claim.target} loaded`
+    case 'driver':
+      return `${claim.driver ?? 'no driver'} for ${claim.device.address} [${claim.device.id}]`
     case 'environment-variable':
       return claim.value === null
         ? `no ${claim.name} in ${claim.target}`
@@ -128,6 +134,8 @@ export function findParameterTexts(claim: Claim): readonly string[] {
       return [claim.module, claim.module.replaceAll('_', '-')]
     case 'kernel-module':
       return [claim.target, claim.target.replaceAll('_', '-')]
+    case 'driver':
+      return [claim.device.address, claim.device.address.replace(/^0000:/, ''), claim.device.id]
     case 'attribute':
       return [claim.value]
     case 'environment-variable':

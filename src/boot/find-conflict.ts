@@ -54,6 +54,7 @@ function findDifference(a: Claim, b: Claim): string | undefined {
   if (a.of === 'file' && b.of === 'file') {
     return a.content === b.content && a.mode === b.mode ? undefined : 'two contents for one file'
   }
+  if (a.of === 'driver' && b.of === 'driver') return a.driver === b.driver ? undefined : 'a function has one driver'
   if (a.of === 'attribute' && b.of === 'attribute') return a.value === b.value ? undefined : 'two values'
   if (a.of === 'environment-variable' && b.of === 'environment-variable') {
     return a.value === b.value ? undefined : 'two values'

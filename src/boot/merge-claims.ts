@@ -99,6 +99,7 @@ function findOrphans(merged: readonly MergedClaim[], owned: readonly Claim[]): r
 
 function isReplaced(orphan: Claim, wanted: Claim): boolean {
   if (formatSlot(orphan) !== formatSlot(wanted)) return findSequenceConflict(wanted, orphan) !== undefined
+  if (orphan.of === 'driver') return true
   if (orphan.of === 'kernel-argument' && wanted.of === 'kernel-argument' && wanted.value === orphan.value) return true
   return findConflict(orphan, wanted) !== undefined
 }

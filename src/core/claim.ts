@@ -1,6 +1,20 @@
 import type { Bytes } from './bytes.ts'
 import type { UnitValue } from './change.ts'
 
+/** What tells one PCI function from another when cards move or addresses are given anew. */
+export type DeviceIdentity = {
+  /** `dddd:bb:dd.f` */
+  readonly address: string
+  /** `vvvv:dddd`, lower case. */
+  readonly id: string
+  /** `vvvv:dddd` of the subsystem; null where the function has none. */
+  readonly subsystem: string | null
+  /** Serial number where one can be read. */
+  readonly serial: string | null
+  /** Bridges from the root bus down, by device and function, which stay when buses are numbered anew: `0000:00/01.3/00.2/04.0`. */
+  readonly slotPath: string
+}
+
 /**
  * What must hold on a host, never where it is written: a boot stack settles claims into changes.
  * `want: 'absent'` removes whoever wrote it.
@@ -38,6 +52,16 @@ export type ClaimSubject =
   | { readonly of: 'early-module'; readonly module: string }
   /** Loaded at boot from the root file system (modules-load.d). */
   | { readonly of: 'boot-module'; readonly module: string }
+  /**
+   * One function, whatever others have its id, gets this driver (driver_override): null keeps every driver off.
+   * `live`: it is bound anew now, not only at boot.
+   */
+  | {
+      readonly of: 'driver'
+      readonly device: DeviceIdentity
+      readonly driver: string | null
+      readonly live: boolean
+    }
   /** Loaded now. */
   | { readonly of: 'kernel-module'; readonly target: string }
   /** A whole file of ours. Owner 0:0. `regenerate` is settled from the path. */

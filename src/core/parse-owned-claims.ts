@@ -1,4 +1,4 @@
-import type { Claim } from '../core/claim.ts'
+import type { Claim } from './claim.ts'
 
 /** Claims that the last committed record holds (record.json); none where there is no record that can be read. */
 export function parseOwnedClaims(record: string | null): readonly Claim[] {
@@ -32,6 +32,7 @@ const kinds: ReadonlySet<string> = new Set<Claim['of']>([
   'early-module',
   'boot-module',
   'kernel-module',
+  'driver',
   'file',
   'environment-variable',
   'attribute',

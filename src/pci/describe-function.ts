@@ -1,5 +1,5 @@
-import type { PciFunction } from '../../src/core/snapshot.ts'
-import { formatClass } from '../../src/pci/devices.ts'
+import type { PciFunction } from '../core/snapshot.ts'
+import { formatClass } from './devices.ts'
 
 /** `0000:2b:00.0 [10de:1c82] VGA controller, driver nouveau`: one line of evidence. */
 export function describeFunction(found: PciFunction): string {
