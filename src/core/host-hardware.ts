@@ -64,6 +64,7 @@ export type BlockDevice = {
   readonly fsType: string | null
   readonly fsLabel: string | null
   readonly fsUuid: string | null
+  readonly partUuid: string | null
 }
 
 export type ZfsPool = {

@@ -15,6 +15,27 @@ const policyAttributes = [
   'energy_performance_available_preferences',
 ].map((name) => `/sys/devices/system/cpu/cpufreq/policy*/${name}`)
 
+/** What parse-hardware.ts makes its values of. */
+const hardwareAttributes = [
+  '/proc/self/mountinfo',
+  '/proc/swaps',
+  '/proc/consoles',
+  '/proc/bus/input/devices',
+  '/proc/net/if_inet6',
+  ...['dev', 'size', 'partition', 'serial', 'dm/name', 'dm/uuid', 'md/level'].map(
+    (name) => `/sys/class/block/*/${name}`,
+  ),
+  '/sys/class/nvme/*/serial',
+  '/sys/class/net/*/operstate',
+  '/sys/class/net/*/uevent',
+  '/sys/class/drm/card*-*/status',
+  '/sys/class/watchdog/*/state',
+  '/sys/class/iscsi_session/*/targetname',
+  '/sys/class/iscsi_connection/*/persistent_address',
+  '/sys/kernel/iommu_groups/*/type',
+  '/sys/kernel/iommu_groups/*/reserved_regions',
+] as const
+
 /** What is read of every host, whatever the tasks are. */
 export const baseReads = {
   paths: [
@@ -24,6 +45,7 @@ export const baseReads = {
     '/usr/lib/os-release',
     '/etc/machine-id',
     '/etc/hostname',
+    '/etc/fstab',
     '/etc/default',
     '/etc/modprobe.d',
     '/etc/modules-load.d',
@@ -80,6 +102,7 @@ export const baseReads = {
     '/sys/devices/system/node/node*/hugepages/hugepages-*/nr_hugepages',
     '/sys/kernel/mm/hugepages/hugepages-*/nr_hugepages',
     '/sys/kernel/mm/hugepages/hugepages-*/free_hugepages',
+    ...hardwareAttributes,
   ],
   modules: ['vfio', 'vfio_pci', 'vfio_iommu_type1', 'vfio_virqfd', 'vfio_pci_core'],
 } as const satisfies Reads

@@ -108,9 +108,19 @@ export function parseCpufreq(attributes: Attributes): CpufreqPolicy[] {
 
 /** Lines of /proc/mounts (proc_pid_mounts(5)); blanks in its fields are octal escapes. */
 export function parseMounts(attributes: Attributes): Mount[] {
-  return (attributes.get('/proc/mounts') ?? []).map((line) => {
+  const numbers = parseMountNumbers(attributes)
+  return (attributes.get('/proc/mounts') ?? []).map((line, index) => {
     const [source = '', target = '', type = '', options = ''] = line.split(' ').map(decodeOctal)
-    return { source, target, type, options: options.split(',') }
+    const same = numbers[index]?.target === target ? numbers[index] : numbers.findLast((each) => each.target === target)
+    return { source, target, type, options: options.split(','), ...(same ? { device: same.device } : {}) }
+  })
+}
+
+/** /proc/self/mountinfo (proc_pid_mountinfo(5)) lists the same mounts, in the same order. */
+function parseMountNumbers(attributes: Attributes): { device: string; target: string }[] {
+  return (attributes.get('/proc/self/mountinfo') ?? []).map((line) => {
+    const [, , device = '', , target = ''] = line.split(' ')
+    return { device, target: decodeOctal(target) }
   })
 }
 

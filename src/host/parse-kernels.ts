@@ -14,6 +14,7 @@ type Tables = {
   readonly loadable: ReadonlySet<string>
   readonly builtin: ReadonlySet<string>
   readonly aliases: ReadonlyMap<string, InstalledKernel['pciAliases'][number][]>
+  readonly softdeps: ReadonlyMap<string, readonly string[]>
   readonly maps: ReadonlyMap<string, InstalledKernel['systemMap']>
   readonly boot: ReadonlyMap<string, NodeStat & { readonly path: string }>
 }
@@ -24,6 +25,7 @@ export function parseKernels(output: ProbeOutput, asked: Asked): InstalledKernel
     config: parseConfig(output),
     ...parseModuleFiles(output),
     aliases: parseAliases(output),
+    softdeps: parseSoftdeps(output),
     maps: parseMaps(output, asked.symbols),
     boot: parseBootFiles(asked.stats),
   }
@@ -45,7 +47,7 @@ function composeKernel(release: string, asked: Asked, tables: Tables): Installed
     config: tables.config.get(release) ?? new Map(),
     modules: new Map(asked.modules.map((name) => [name, findAvailability(`${release}/${name}`, tables)])),
     pciAliases: tables.aliases.get(release) ?? [],
-    softdeps: [],
+    softdeps: tables.softdeps.get(release) ?? [],
     systemMap: tables.maps.get(release) ?? { state: 'absent', symbols: [] },
   }
 }
@@ -109,6 +111,14 @@ function parseAliases(output: ProbeOutput): Map<string, InstalledKernel['pciAlia
     const match = /^([^/:]+)\/modules\.builtin\.modinfo:([\w-]+)\.alias=(pci:.*)$/s.exec(record)
     if (match)
       add(match[1] ?? '', { pattern: match[3] ?? '', module: (match[2] ?? '').replaceAll('-', '_'), builtin: true })
+  }
+  return all
+}
+
+function parseSoftdeps(output: ProbeOutput): Map<string, string[]> {
+  const all = new Map<string, string[]>()
+  for (const { match, text } of grepLines(output, 'aliases', /^([^/:]+)\/modules\.softdep(?=:)/)) {
+    all.set(match[1] ?? '', [...(all.get(match[1] ?? '') ?? []), text])
   }
   return all
 }

@@ -5,9 +5,15 @@ const address = '[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7]'
 const attributeFile = new RegExp(`^(${address})/(\\w+)(?=:)`)
 const linkLine = new RegExp(`^l.* (?:\\./)?(${address})(?:/(driver|iommu_group|physfn))? -> (.+)$`)
 
-/** PCI functions in order of their addresses; one whose class or ids cannot be read is a problem. */
-export function parsePci(output: ProbeOutput): PciFunction[] {
+const nodeLine = new RegExp(`^(${address})/vfio-dev/(\\w+):$`)
+
+/**
+ * PCI functions in order of their addresses; one whose class or ids cannot be read is a problem. `serials`: by address,
+ * of controllers whose class shows them (NVMe).
+ */
+export function parsePci(output: ProbeOutput, serials: ReadonlyMap<string, string>): PciFunction[] {
   const links = parseLinks(output)
+  const headers = parseHeaders(output)
   const attributes = new Map<string, string>()
   for (const { match, text } of grepLines(output, 'pci', attributeFile)) {
     const [name, value] = match[2] === 'uevent' ? splitEvent(text) : [match[2], text]
@@ -17,7 +23,8 @@ export function parsePci(output: ProbeOutput): PciFunction[] {
   for (const [name, target] of links) {
     if (name.includes('/')) continue
     const parsed = parseFunction(name, target, attributes, links)
-    if (parsed) functions.push(parsed)
+    if (parsed)
+      functions.push({ ...parsed, ...readHeader(headers.get(name)), serial: serials.get(name) ?? parsed.serial })
     else output.problems.push(`PCI function ${name} has no class and ids that can be read`)
   }
   return functions.sort(byAddress)
@@ -62,13 +69,52 @@ function parseFunction(
     sriov: readSriov(readNumber(read('sriov_totalvfs')), readNumber(read('sriov_numvfs'))),
     headerType: null,
     multifunction: null,
-    link: null,
-    hasReset: links.has(`${name}/reset`) || read('reset_method') !== null,
-    msi: false,
-    revision: null,
+    link: readLink(read),
+    hasReset: read('reset') !== null,
+    msi: read('msi_irqs') !== null,
+    revision: read('revision')?.replace(/^0x/, '') ?? null,
     path: findPath(target),
-    serial: null,
+    serial: read('serial_number'),
   }
+}
+
+/** vfio's own device nodes (`vfio0` in /dev/vfio/devices) → PCI function. */
+export function parseVfioNodes(output: ProbeOutput): Map<string, string> {
+  const nodes = new Map<string, string>()
+  for (const line of sectionLines(output, 'pci')) {
+    const match = nodeLine.exec(line)
+    if (match) nodes.set(match[2] ?? '', match[1] ?? '')
+  }
+  return nodes
+}
+
+/** First bytes of configuration spaces, as head writes several files. */
+function parseHeaders(output: ProbeOutput): Map<string, string> {
+  const text = output.sections.get('pci-headers') ?? ''
+  const headers = new Map<string, string>()
+  for (const match of text.matchAll(new RegExp(`==> (?:\\./)?(${address})/config <==\n([^]{16})`, 'g'))) {
+    headers.set(match[1] ?? '', match[2] ?? '')
+  }
+  return headers
+}
+
+/** Byte 0x0e (include/uapi/linux/pci_regs.h PCI_HEADER_TYPE). All ones: the function does not answer. */
+function readHeader(header: string | undefined): Pick<PciFunction, 'headerType' | 'multifunction'> {
+  const byte = header?.charCodeAt(0x0e) ?? 0xff
+  if (byte === 0xff) return { headerType: null, multifunction: null }
+  return { headerType: byte & 0x7f, multifunction: (byte & 0x80) !== 0 }
+}
+
+/** Text that is empty, and `Unknown` for a speed that is none (pci_speed_string), say nothing. */
+function readLink(read: (attribute: string) => string | null): PciFunction['link'] {
+  const speed = (name: string): string | null => read(name)?.replace(/^Unknown.*$/, '') || null
+  const link = {
+    currentSpeed: speed('current_link_speed'),
+    maxSpeed: speed('max_link_speed'),
+    currentWidth: readNumber(read('current_link_width')),
+    maxWidth: readNumber(read('max_link_width')),
+  }
+  return Object.values(link).every((value) => value === null) ? null : link
 }
 
 /** The directory above in sysfs is the bridge; a host bridge (`pci0000:00`) is no function. */

@@ -3,6 +3,8 @@ import { error, type Diagnostic } from '../core/diagnostic.ts'
 import { findContent, type FileState, type Reads, type Snapshot } from '../core/snapshot.ts'
 import { parseAttributes } from './parse-attributes.ts'
 import * as facts from './parse-facts.ts'
+import { parseNvmeSerials } from './parse-block-devices.ts'
+import { parseHardwareLinks } from './parse-hardware-links.ts'
 import { parseHardware } from './parse-hardware.ts'
 import { findSymbols, parseKernels } from './parse-kernels.ts'
 import { parsePaths, type ParsedPaths } from './parse-paths.ts'
@@ -60,8 +62,8 @@ function composeSnapshot(output: ProbeOutput, request: ProbeRequest): Snapshot {
     ...parseMachine(output, attributes),
     ...parseState(output, paths),
     kernelRelease,
-    ...parseHardware(),
-    pci: parsePci(output),
+    ...parseHardware(output, attributes),
+    pci: parsePci(output, parseNvmeSerials(parseHardwareLinks(output), attributes)),
     kernels: parseKernels(output, { running: kernelRelease, ...pick(asked), stats: paths.stats }),
     kallsyms: parseKallsyms(output, asked.symbols),
     units: parseUnits(output, asked.units, paths.files),

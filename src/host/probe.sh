@@ -312,26 +312,76 @@ read_attributes() {
 
 # `uevent` holds class, ids and modalias of a function in one file (drivers/pci/pci-driver.c pci_uevent).
 read_pci() {
-  patterns=':v*d'
+  patterns=':v*d'$nl'softdep ' vendor_ids='' device_ids=''
   [ -d ./sys/bus/pci/devices ] || return 0
   uevents=$(cd ./sys/bus/pci/devices && set +f &&
     exec grep -EHs '^(PCI_CLASS|PCI_ID|PCI_SUBSYS_ID|MODALIAS)=' /dev/null */uevent)
   section pci
   printf '%s\n' "$uevents"
   # A reset_method that reads empty is there all the same; grep would not say so.
-  (cd ./sys/bus/pci/devices && set +f && printf '%s:\n' */reset_method && exec grep -Hs '' /dev/null */numa_node \
-    */boot_vga */driver_override */reset_method */sriov_totalvfs */sriov_numvfs)
+  (cd ./sys/bus/pci/devices && set +f && printf '%s:\n' */reset_method */reset */msi_irqs */vfio-dev/* &&
+    exec grep -Hs '' /dev/null */numa_node */boot_vga */driver_override */reset_method */sriov_totalvfs \
+      */sriov_numvfs */current_link_speed */max_link_speed */current_link_width */max_link_width */revision \
+      */serial_number)
   section pci-links
   # shellcheck disable=SC2012
   (cd ./sys/bus/pci/devices && set +f && exec ls -ldn ./* */driver */iommu_group */physfn 2>/dev/null)
+  # No attribute has the header type. The first bytes of the configuration space are plain registers, free of side
+  # effects; head of GNU reads no more than it is asked for, and names each file when there are several.
+  section pci-headers
+  (cd ./sys/bus/pci/devices && set +f && exec head -c 16 /dev/null */config 2>/dev/null)
   # What can match: the very id, any device of the vendor, any vendor. modpost writes eight digits or `*`.
   for line in $uevents; do
+    case $line in *:PCI_ID=*) add_id "${line##*=}" ;; esac
     case $line in *:MODALIAS=pci:*) ;; *) continue ;; esac
     line=${line#*=pci:}
     line=${line%%sv*}
     case $patterns in *":${line}s"*) continue ;; esac
     patterns=$patterns$nl:${line}s$nl:${line%d*}d\*s
   done
+  read_names
+}
+
+# Collects `10DE:1C82` for the names; pci.ids is in lower case.
+add_id() {
+  fold "$1"
+  case "|$vendor_ids|" in *"|${folded%:*}|"*) ;; *) vendor_ids=$vendor_ids${vendor_ids:+|}${folded%:*} ;; esac
+  case "|$device_ids|" in *"|${folded#*:}|"*) ;; *) device_ids=$device_ids${device_ids:+|}${folded#*:} ;; esac
+}
+
+# Sets `folded`: hexadecimal digits in lower case, which no builtin of dash does.
+fold() {
+  folded='' text=$1
+  while [ -n "$text" ]; do
+    tail=${text#?}
+    case $text in
+      A*) folded=${folded}a ;;
+      B*) folded=${folded}b ;;
+      C*) folded=${folded}c ;;
+      D*) folded=${folded}d ;;
+      E*) folded=${folded}e ;;
+      F*) folded=${folded}f ;;
+      *) folded=$folded${text%"$tail"} ;;
+    esac
+    text=$tail
+  done
+}
+
+# pci.ids is a megabyte: vendors of this host, and each line of a device id of this host with its vendor before it.
+read_names() {
+  [ -n "$pci_ids" ] && [ -n "$vendor_ids" ] || return 0
+  section pci-names
+  sed -nE "/^[0-9a-f]{4}  /{
+h
+/^($vendor_ids)  /p
+d
+}
+/^$tab($device_ids)  /{
+x
+p
+x
+p
+}" ".$pci_ids" 2>/dev/null
 }
 
 read_kernels() {
@@ -361,7 +411,7 @@ read_boot() {
 
 read_module_tables() {
   section aliases
-  (cd ".$lib_modules" && set +f && exec grep -FHs "$patterns" /dev/null */modules.alias)
+  (cd ".$lib_modules" && set +f && exec grep -FHs "$patterns" /dev/null */modules.alias */modules.softdep)
   section builtin-aliases
   (cd ".$lib_modules" && set +f && exec grep -FHsz "$patterns" /dev/null */modules.builtin.modinfo)
   section modules
@@ -376,6 +426,74 @@ read_symbols() {
   set +f
   grep -EHs " ($symbols)([[:space:]]|\$)" /dev/null ./proc/kallsyms ".$boot"/System.map-*
   set -f
+}
+
+# --- what stands between PCI functions and the host --------------------------------------------------------------
+
+# What is one file a value comes with the attributes (base-reads.ts).
+read_hardware() {
+  section hardware-links
+  # shellcheck disable=SC2012
+  (set +f && exec ls -ldn ./sys/class/block/* ./sys/class/block/*/slaves/* ./sys/fs/btrfs/*/devices/* \
+    ./sys/class/net/* ./sys/class/net/*/master ./sys/class/net/*/lower_* ./sys/class/drm/card*-* ./sys/class/nvme/* \
+    ./sys/class/iommu/* ./sys/class/watchdog/* ./sys/class/iscsi_session/* ./sys/class/iscsi_connection/* \
+    ./sys/class/fc_host/* 2>/dev/null)
+  # The routing table of a router of the internet has a million lines; this many are read, and one more says so.
+  section hardware-lines
+  (set +f && exec grep -EHs -m 4001 "$hardware_lines" /dev/null ./run/udev/data/b[0-9]* ./proc/net/route \
+    ./proc/net/ipv6_route)
+  section remapped-chip
+  grep -Eos -m 1 'IR-[A-Za-z-]+' ./proc/interrupts
+  section hardware
+  if [ -r ./proc/net/route ]; then printf 'routes\n'; fi
+  for line in ./dev/ipmi0 ./sys/class/ipmi/ipmi0 ./sys/firmware/dmi/entries/38-0; do
+    if [ -e "$line" ]; then printf 'ipmi\n'; fi
+  done
+  read_zfs
+  read_vfio_holders
+}
+
+hardware_lines="^E:ID_(FS_TYPE|FS_LABEL|FS_UUID|PART_ENTRY_UUID|SERIAL_SHORT)=|${tab}[0-9A-F]{8}$tab|^[0-9a-f]{32} "
+
+read_zfs() {
+  word=''
+  set +f
+  for line in ./proc/spl/kstat/zfs/*; do
+    [ -d "$line" ] || continue
+    word=yes
+    printf 'zfs\t%s\n' "${line##*/}"
+  done
+  set -f
+  [ -n "$word" ] && [ -z "$root" ] && command -v zpool >/dev/null || return 0
+  section zpool
+  zpool list -vHPL 2>/dev/null
+}
+
+# Only where groups are open to users at all: the descriptors of all processes are many.
+read_vfio_holders() {
+  word=''
+  set +f
+  for line in ./dev/vfio/[0-9]* ./dev/vfio/devices/*; do
+    if [ -e "$line" ]; then word=yes; fi
+  done
+  [ -z "$word" ] || {
+    section vfio-holders
+    # shellcheck disable=SC2010
+    ls -ln ./proc/[0-9]*/fd 2>/dev/null | grep -E '^\./proc/[0-9]+/fd:$|-> /dev/vfio/'
+  }
+  set -f
+}
+
+log_lines='DMAR|AMD-Vi|IOMMU|iommu|remapping|vfio|ACS|reserve \[mem|not ready [0-9]+ ?ms|D3cold|Unknown kernel command'
+
+# A tree has a file for it. `no log` is no line that a kernel writes.
+read_log() {
+  section kernel-log
+  if [ -n "$root" ]; then
+    if [ -n "$log" ] && [ -r ".$log" ]; then grep -E -m 3000 "$log_lines" ".$log"; else printf 'no log\n'; fi
+  else
+    { dmesg 2>/dev/null || printf 'no log\n'; } | grep -E -m 3000 "^no log|$log_lines"
+  fi
 }
 
 # --- the rest ------------------------------------------------------------------------------------------------------
@@ -449,9 +567,13 @@ read_word() {
 # The few directories that are used by place and not by what the request names. Sets their links to the end.
 find_places() {
   while :; do
-    pending='' state_dirs='' boot=/boot lib_modules=/lib/modules
+    pending='' state_dirs='' pci_ids='' log='' boot=/boot lib_modules=/lib/modules
     if walk /lib/modules && [ -z "$problem" ]; then lib_modules=$real; fi
     if walk /boot && [ -z "$problem" ]; then boot=$real; fi
+    for line in /var/lib/pciutils/pci.ids /usr/share/misc/pci.ids /usr/share/hwdata/pci.ids /usr/share/pci.ids; do
+      if walk "$line" && [ -z "$problem" ] && [ -r ".$real" ]; then pci_ids=$real; fi
+    done
+    if walk /var/log/dmesg && [ -z "$problem" ]; then log=$real; fi
     for line in /var/lib/passway /etc/passway; do
       if walk "$line" && [ -z "$problem" ]; then state_dirs=$state_dirs$real$nl; fi
     done
@@ -480,6 +602,8 @@ main() {
   read_pci
   read_kernels
   read_symbols
+  read_hardware
+  read_log
   read_guests
   read_units
   read_records
