@@ -82,7 +82,7 @@ function planOverride({ functions, ids: texts }: Params, snapshot: Snapshot, opt
         },
       ),
       ...diagnostics,
-      ...ids.flatMap((id) => checkId(id, snapshot, options)),
+      ...ids.flatMap((id) => checkId(id, snapshot, options).map((found) => ({ ...found, path: id.path }))),
       ...checkAcsPatch(snapshot, options),
       ...noteGroups(functions, ids, snapshot),
     ],

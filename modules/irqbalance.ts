@@ -55,8 +55,8 @@ function planIrqbalance(params: Params, snapshot: Snapshot, options: TaskOptions
   return {
     claims: [...planUnit(params, snapshot), ...(banned === undefined ? [] : planList(banned, snapshot, options))],
     diagnostics: [
-      ...checkUnit(params, snapshot),
-      ...checkBanned(params, banned, snapshot),
+      ...checkUnit(params, snapshot).map((found) => ({ ...found, path: ['state'] })),
+      ...checkBanned(params, banned, snapshot).map((found) => ({ ...found, path: ['banned_cpus'] })),
       ...(banned === undefined ? [] : checkLegacy(snapshot, options)),
       ...(banned === undefined ? [] : noteRestart(params, banned, snapshot)),
     ],

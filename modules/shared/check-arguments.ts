@@ -1,9 +1,12 @@
 import { error, warning } from '../../src/core/diagnostic.ts'
 import type { Diagnostic } from '../../src/core/diagnostic.ts'
-import type { TaskOptions } from '../../src/core/module.ts'
+import type { ModuleDiagnostic, TaskOptions } from '../../src/core/module.ts'
 import { foldArgumentName } from './kernel-arguments.ts'
 import type { KernelArgument } from './kernel-arguments.ts'
 import { refuse } from '../../src/core/refuse.ts'
+
+/** An argument and the item of the parameters that it was read from. */
+export type ListedItem = { readonly argument: KernelArgument; readonly path: readonly (string | number)[] }
 
 type Rule = (argument: KernelArgument, options: TaskOptions) => Diagnostic | undefined
 
@@ -20,20 +23,28 @@ const rules: readonly Rule[] = [
  * Everything that speaks against putting these arguments on the command line. Whether they contradict each other, or
  * those of other tasks, is found when the claims of all tasks are merged.
  */
-export function checkPresent(args: readonly KernelArgument[], options: TaskOptions): readonly Diagnostic[] {
-  return args.flatMap((argument) => rules.map((rule) => rule(argument, options))).filter((found) => found !== undefined)
+export function checkPresent(args: readonly ListedItem[], options: TaskOptions): readonly ModuleDiagnostic[] {
+  return args.flatMap(({ argument, path }) =>
+    atPath(
+      path,
+      rules.map((rule) => rule(argument, options)),
+    ),
+  )
+}
+
+function atPath(path: ListedItem['path'], found: readonly (Diagnostic | undefined)[]): readonly ModuleDiagnostic[] {
+  return found.flatMap((diagnostic) => (diagnostic === undefined ? [] : [{ ...diagnostic, path }]))
 }
 
 /** Everything that speaks against removing these arguments. */
-export function checkAbsent(args: readonly KernelArgument[]): readonly Diagnostic[] {
-  const found = args.flatMap((argument) => [ownedByHugepages(argument), ownedByLoader(argument)])
-  return found.filter((diagnostic) => diagnostic !== undefined)
+export function checkAbsent(args: readonly ListedItem[]): readonly ModuleDiagnostic[] {
+  return args.flatMap(({ argument, path }) => atPath(path, [ownedByHugepages(argument), ownedByLoader(argument)]))
 }
 
 const hugepageArguments: ReadonlySet<string> = new Set(['hugepages', 'hugepagesz', 'default_hugepagesz'])
 
 function ownedByHugepages(argument: KernelArgument): Diagnostic | undefined {
-  if (!hugepageArguments.has(argument.name)) return undefined
+  if (!hugepageArguments.has(foldArgumentName(argument.name))) return undefined
   return error('SEQUENCE_OF_HUGEPAGES', `${argument.name}= belongs to a sequence whose order counts`, {
     hint: 'use the module hugepages: hugepages=N binds to the hugepagesz= before it, and it writes the whole sequence',
   })

@@ -1,14 +1,22 @@
 import { error } from '../../src/core/diagnostic.ts'
 import type { Diagnostic } from '../../src/core/diagnostic.ts'
+import type { ModuleDiagnostic } from '../../src/core/module.ts'
 import type { CpufreqPolicy, Snapshot } from '../../src/core/snapshot.ts'
 import { findAvailability } from './kernel-modules.ts'
 
 type Request = { readonly governor: string; readonly energy_performance_preference?: string | undefined }
 
 /** Checks a request against what the driver of each policy offers; policies that lack the same are told once. */
-export function checkCpufreq(request: Request, snapshot: Snapshot): readonly Diagnostic[] {
+export function checkCpufreq(request: Request, snapshot: Snapshot): readonly ModuleDiagnostic[] {
   if (snapshot.cpufreq.length === 0) return [noPolicies()]
-  return [...checkGovernor(request.governor, snapshot), ...checkPreference(request, snapshot)]
+  return [
+    ...atParameter('governor', checkGovernor(request.governor, snapshot)),
+    ...atParameter('energy_performance_preference', checkPreference(request, snapshot)),
+  ]
+}
+
+function atParameter(name: keyof Request, diagnostics: readonly Diagnostic[]): readonly ModuleDiagnostic[] {
+  return diagnostics.map((found) => ({ ...found, path: [name] }))
 }
 
 function noPolicies(): Diagnostic {

@@ -1,5 +1,6 @@
 import { error } from '../../src/core/diagnostic.ts'
 import type { Diagnostic } from '../../src/core/diagnostic.ts'
+import type { ModuleDiagnostic } from '../../src/core/module.ts'
 import type { Snapshot } from '../../src/core/snapshot.ts'
 import { sizeOf } from './format-hugepages.ts'
 import type { PageRequest } from './format-hugepages.ts'
@@ -12,20 +13,27 @@ export type HugepageRequest = {
 
 const gigabyte = 1024 ** 2
 
-export function checkHugepages(request: HugepageRequest, snapshot: Snapshot): readonly Diagnostic[] {
+/** Each at the parameter it is about. */
+export function checkHugepages(request: HugepageRequest, snapshot: Snapshot): readonly ModuleDiagnostic[] {
   return [
     ...checkSizes(request, snapshot),
-    ...checkRepeats(request.pages),
+    ...atParameter('pages', checkRepeats(request.pages)),
     ...checkNodes(request.pages, snapshot),
-    ...checkNodeForm(request, snapshot),
-    ...checkReserve(request, snapshot),
-    ...checkNodeReserve(request, snapshot),
+    ...atParameter('at', checkNodeForm(request, snapshot)),
+    ...atParameter('pages', [...checkReserve(request, snapshot), ...checkNodeReserve(request, snapshot)]),
   ]
 }
 
-function checkSizes(request: HugepageRequest, snapshot: Snapshot): readonly Diagnostic[] {
-  const sizes = new Map(request.pages.map((page) => [sizeOf(page), page.size]))
-  return [...sizes].flatMap(([sizeKb, size]) => checkSize(sizeKb, size, request.at, snapshot))
+function atParameter(name: keyof HugepageRequest, diagnostics: readonly Diagnostic[]): readonly ModuleDiagnostic[] {
+  return diagnostics.map((found) => ({ ...found, path: [name] }))
+}
+
+function checkSizes({ pages, at }: HugepageRequest, snapshot: Snapshot): readonly ModuleDiagnostic[] {
+  const sizes = new Map(pages.map((page) => [sizeOf(page), page.size]))
+  return [...sizes].flatMap(([sizeKb, size]) => {
+    const path = ['pages', pages.findIndex((page) => sizeOf(page) === sizeKb), 'size']
+    return checkSize(sizeKb, size, at, snapshot).map((found) => ({ ...found, path }))
+  })
 }
 
 function checkSize(sizeKb: number, size: string, at: HugepageRequest['at'], snapshot: Snapshot): readonly Diagnostic[] {
@@ -66,16 +74,17 @@ function repeated(message: string): Diagnostic {
   return error('HUGEPAGES_TWICE', message, { hint: 'one item per size, or one per size and node' })
 }
 
-function checkNodes(pages: readonly PageRequest[], snapshot: Snapshot): readonly Diagnostic[] {
+function checkNodes(pages: readonly PageRequest[], snapshot: Snapshot): readonly ModuleDiagnostic[] {
   const known = snapshot.numa.map(({ node }) => node)
   const asked = [...new Set(pages.flatMap(({ node }) => (node === undefined ? [] : [node])))]
   return asked
     .filter((node) => !known.includes(node))
-    .map((node) =>
-      error('HUGEPAGES_NODE', `this host has no NUMA node ${node}`, {
+    .map((node) => ({
+      ...error('HUGEPAGES_NODE', `this host has no NUMA node ${node}`, {
         evidence: [`/sys/devices/system/node: ${known.map((other) => `node${other}`).join(', ') || 'no nodes'}`],
       }),
-    )
+      path: ['pages', pages.findIndex((page) => page.node === node), 'node'],
+    }))
 }
 
 /** Since 5.16 (commit b5389086ad7b, `hugetlbfs: extend the definition of hugepages parameter to support node allocation`). */

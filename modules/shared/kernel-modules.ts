@@ -1,5 +1,6 @@
 import { error, note } from '../../src/core/diagnostic.ts'
 import type { Diagnostic } from '../../src/core/diagnostic.ts'
+import type { ModuleDiagnostic } from '../../src/core/module.ts'
 import type { InstalledKernel, ModuleAvailability, Snapshot } from '../../src/core/snapshot.ts'
 
 /** Modules that became part of another one; judged by what a kernel holds, as distributions backport. */
@@ -10,7 +11,8 @@ const moduleName = /^[A-Za-z0-9_-]+$/
 export type CheckedModules = {
   /** Names to load, folded, in the order given, without repeats. */
   readonly names: readonly string[]
-  readonly diagnostics: readonly Diagnostic[]
+  /** Each at the item of the parameter `modules`. */
+  readonly diagnostics: readonly ModuleDiagnostic[]
 }
 
 /** Module names fold `-` to `_` (kmod, underscores()). */
@@ -33,11 +35,12 @@ export function findAvailability(kernel: InstalledKernel, name: string): ModuleA
 /** Checks names against every installed kernel and drops those that nobody has to load. */
 export function checkModules(names: readonly string[], snapshot: Snapshot): CheckedModules {
   const kept: string[] = []
-  const diagnostics: Diagnostic[] = []
+  const diagnostics: ModuleDiagnostic[] = []
+  const folded = names.map(foldModuleName)
   if (snapshot.kernels.length === 0) diagnostics.push(noKernels())
-  for (const name of new Set(names.map(foldModuleName))) {
+  for (const name of new Set(folded)) {
     const problem = findProblem(name, snapshot.kernels)
-    if (problem) diagnostics.push(problem)
+    if (problem) diagnostics.push({ ...problem, path: ['modules', folded.indexOf(name)] })
     if (problem === undefined) kept.push(name)
   }
   return { names: kept, diagnostics }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import type { ModulePlan, TaskOptions } from '../../src/core/module.ts'
+import type { ModuleDiagnostic, ModulePlan, TaskOptions } from '../../src/core/module.ts'
 import { checkAbsent, checkPresent } from './check-arguments.ts'
+import type { ListedItem } from './check-arguments.ts'
 import { planArgument, planRemoval } from './kernel-arguments.ts'
 import { parseArgument } from './parse-argument.ts'
 
@@ -55,16 +56,29 @@ export const argumentRefusals: Readonly<Record<string, string>> = {
 }
 
 export function planArguments(params: ArgumentParams, options: TaskOptions): ModulePlan {
-  const present = params.present.map(parseArgument)
-  const absent = params.absent.map(parseArgument)
-  const problems = [...present, ...absent].flatMap((parsed) => ('problem' in parsed ? [parsed.problem] : []))
-  const wanted = present.flatMap((parsed) => ('argument' in parsed ? [parsed.argument] : []))
-  const unwanted = absent.flatMap((parsed) => ('argument' in parsed ? [parsed.argument] : []))
+  const present = readItems('present', params.present)
+  const absent = readItems('absent', params.absent)
   return {
     claims: [
-      ...unwanted.flatMap((argument) => planRemoval(argument, params.entries)),
-      ...wanted.flatMap((argument) => planArgument(argument, params.entries)),
+      ...absent.items.flatMap(({ argument }) => planRemoval(argument, params.entries)),
+      ...present.items.flatMap(({ argument }) => planArgument(argument, params.entries)),
     ],
-    diagnostics: [...problems, ...checkPresent(wanted, options), ...checkAbsent(unwanted)],
+    diagnostics: [
+      ...present.problems,
+      ...absent.problems,
+      ...checkPresent(present.items, options),
+      ...checkAbsent(absent.items),
+    ],
+  }
+}
+
+function readItems(
+  list: 'present' | 'absent',
+  texts: readonly string[],
+): { readonly items: readonly ListedItem[]; readonly problems: readonly ModuleDiagnostic[] } {
+  const parsed = texts.map((text, index) => ({ ...parseArgument(text), path: [list, index] }))
+  return {
+    items: parsed.flatMap((each) => ('argument' in each ? [each] : [])),
+    problems: parsed.flatMap((each) => ('problem' in each ? [{ ...each.problem, path: each.path }] : [])),
   }
 }

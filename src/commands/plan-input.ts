@@ -8,6 +8,7 @@ import { isFactReferenced, referencedFacts } from '../config/referenced-facts.ts
 import { resolveTasks, type ResolvedTasks, type TaskName } from '../config/resolve-tasks.ts'
 import type { Variables } from '../config/source-node.ts'
 import { validateParams } from '../config/validate-params.ts'
+import { placeDiagnostic } from '../boot/attach-diagnostics.ts'
 import { computePlan } from '../boot/compute-plan.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import type { Module, ModulePlan } from '../core/module.ts'
@@ -133,7 +134,7 @@ function planTask(task: ResolvedTask, snapshot: Snapshot): ModulePlan {
   const validated = validateParams(module, task)
   if (!validated.ok) return { claims: [], diagnostics: validated.diagnostics }
   const { claims, diagnostics } = module.plan(validated.params, snapshot, task)
-  return { claims, diagnostics: diagnostics.map((found) => ({ source: task.source, ...found })) }
+  return { claims, diagnostics: diagnostics.map((found) => placeDiagnostic(task, found)) }
 }
 
 function findModule(name: string): Module | undefined {

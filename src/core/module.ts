@@ -11,9 +11,12 @@ export type TaskOptions = {
   readonly adopt: boolean
 }
 
+/** `path`: the parameter it is about, below the module's mapping (`['ids', 0]`); without one it is about the task. */
+export type ModuleDiagnostic = Diagnostic & { readonly path?: readonly (string | number)[] }
+
 export type ModulePlan = {
   readonly claims: readonly Claim[]
-  readonly diagnostics: readonly Diagnostic[]
+  readonly diagnostics: readonly ModuleDiagnostic[]
 }
 
 /**

@@ -1,4 +1,5 @@
 import { modules } from '../../modules/index.ts'
+import { placeDiagnostic } from '../../src/boot/attach-diagnostics.ts'
 import { computePlan } from '../../src/boot/compute-plan.ts'
 import type { Change } from '../../src/core/change.ts'
 import type { Module, ModulePlan } from '../../src/core/module.ts'
@@ -25,8 +26,12 @@ export function planHost(given: ModuleCase, params: unknown, snapshot: Snapshot)
 
 /** The plan of a host whose tasks are these cases. */
 export function planTasks(cases: readonly { given: ModuleCase; params: unknown }[], snapshot: Snapshot): HostPlan {
-  const modulePlans = cases.map(({ given, params }) => planModule(given, params, snapshot))
-  return computePlan({ tasks: cases.map(({ given }) => taskOf(given)), modulePlans, snapshot, prune: false })
+  const tasks = cases.map(({ given }) => taskOf(given))
+  const modulePlans = cases.map(({ given, params }, index) => {
+    const { claims, diagnostics } = planModule(given, params, snapshot)
+    return { claims, diagnostics: diagnostics.map((found) => placeDiagnostic(tasks[index] as ResolvedTask, found)) }
+  })
+  return computePlan({ tasks, modulePlans, snapshot, prune: false })
 }
 
 /** The host as it was left, with the record that says so. */

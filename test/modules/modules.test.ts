@@ -64,6 +64,8 @@ type Issue = { readonly path: readonly PropertyKey[]; readonly message: string }
 
 function assertModulePlan(t: ExecutionContext, given: ModuleCase, plan: ModulePlan): void {
   t.deepEqual(listCodes(plan.diagnostics), given.expect.diagnostics)
+  const paths = plan.diagnostics.map(({ path = [] }) => path.join('.'))
+  if (given.expect.paths) t.deepEqual(paths, given.expect.paths)
   if (given.expect.claims) t.deepEqual(plan.claims, given.expect.claims)
   const evidence = plan.diagnostics.flatMap((diagnostic) => diagnostic.evidence ?? [])
   for (const line of given.expect.evidence ?? [])

@@ -34,6 +34,10 @@ const moduleCase = z.strictObject({
     evidence: z.array(z.string()).optional().describe('Lines that must be among the evidence.'),
     changes: z.array(z.record(z.string(), z.unknown())).optional(),
   }),
+    paths: z
+      .array(z.string())
+      .optional()
+      .describe('Of each diagnostic of the module the parameter it stands at: `ids.1`; empty for the task.'),
 })
 
 export type ModuleCase = Omit<z.output<typeof moduleCase>, 'host'> & {
