@@ -11,6 +11,8 @@ export type PciPart = {
   readonly driver?: string
   /** Address of the bridge above. */
   readonly parent?: string
+  /** Where there is no bridge above: the way below /sys/devices; `pciDOMAIN:00` unless given. */
+  readonly root?: string
   readonly group?: number
   /** -1 (the firmware did not say) unless given. */
   readonly numaNode?: number
@@ -37,7 +39,7 @@ export function pciTree(parts: readonly PciPart[]): TreeEntry[] {
 /** Bridges must stand before what is below them. */
 function findPlace(part: PciPart, places: ReadonlyMap<string, string>): string {
   const domain = part.address.split(':')[0] ?? ''
-  const above = part.parent === undefined ? `/sys/devices/pci${domain}:00` : places.get(part.parent)
+  const above = part.parent === undefined ? `/sys/devices/${part.root ?? `pci${domain}:00`}` : places.get(part.parent)
   if (above === undefined) throw new Error(`${part.address}: bridge ${part.parent} is not listed before it`)
   return `${above}/${part.address}`
 }

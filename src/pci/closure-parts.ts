@@ -1,0 +1,68 @@
+import type { PciFunction } from '../core/snapshot.ts'
+import { formatSlot, type PciAddress } from './address.ts'
+import { findDomainOwner } from './tree.ts'
+import { byAddress, isBridge, isHostBridge } from './devices.ts'
+
+/** A closure before it is judged, with the functions themselves. Lists are in order of address. */
+export type ClosureParts = {
+  readonly targets: readonly PciFunction[]
+  readonly members: readonly PciFunction[]
+  readonly bridgesLeftOut: readonly PciFunction[]
+  readonly slotSiblings: readonly PciFunction[]
+  readonly sharedIds: ReadonlyMap<string, readonly PciFunction[]>
+}
+
+/** Bridges of both kinds stay with the host; 0680 (NVSwitch and the like) is an endpoint. */
+export function staysAsBridge(candidate: PciFunction): boolean {
+  return isBridge(candidate) || isHostBridge(candidate)
+}
+
+export function collectParts(functions: readonly PciFunction[], addresses: readonly PciAddress[]): ClosureParts {
+  const sorted = functions.toSorted(byAddress)
+  const wanted = new Set(addresses)
+  const targets = sorted.filter((each) => wanted.has(each.address))
+  const groups = new Set(findGroups(targets))
+  const together = sorted.filter(
+    (each) => wanted.has(each.address) || (each.iommuGroup !== null && groups.has(each.iommuGroup)),
+  )
+  const inside = new Set(together)
+  const slots = new Set(targets.map((target) => formatSlot(target.address)))
+  // What a VMD made vanishes when the VMD itself is handed over: it is nothing to bind.
+  const members = together.filter((each) => !staysAsBridge(each) && !isBehind(each, inside))
+  return {
+    targets,
+    members,
+    bridgesLeftOut: together.filter((each) => staysAsBridge(each) && !wanted.has(each.address)),
+    slotSiblings: sorted.filter((each) => slots.has(formatSlot(each.address)) && !inside.has(each)),
+    sharedIds: findSharedIds(sorted, members),
+  }
+}
+
+function isBehind(candidate: PciFunction, functions: ReadonlySet<PciFunction>): boolean {
+  const owner = findDomainOwner(candidate)
+  return [...functions].some(({ address }) => address === owner)
+}
+
+/** Numbers of the groups of these functions, ascending. */
+export function findGroups(functions: readonly PciFunction[]): number[] {
+  return [...new Set(functions.flatMap(({ iommuGroup }) => iommuGroup ?? []))].toSorted((a, b) => a - b)
+}
+
+function findSharedIds(
+  functions: readonly PciFunction[],
+  members: readonly PciFunction[],
+): ReadonlyMap<string, readonly PciFunction[]> {
+  const inside = new Set(members)
+  const outside = functions.filter((each) => !inside.has(each))
+  const ids = [...new Set(members.map(formatShortId))].toSorted()
+  return new Map(
+    ids
+      .map((id) => [id, outside.filter((each) => formatShortId(each) === id)] as const)
+      .filter(([, others]) => others.length > 0),
+  )
+}
+
+/** `10de:1c82` */
+export function formatShortId({ vendor, device }: PciFunction): string {
+  return `${vendor}:${device}`
+}
