@@ -1,4 +1,4 @@
-import type { HostHardware } from '../../src/core/host-hardware.ts'
+import type { BlockDevice, HostHardware } from '../../src/core/host-hardware.ts'
 import type { FileState, InstalledKernel, PciFunction, Snapshot } from '../../src/core/snapshot.ts'
 import { bytesFromText } from '../../src/core/bytes.ts'
 
@@ -142,19 +142,44 @@ export const debianFiles: Readonly<Record<string, FileState>> = {
   '/etc/udev/rules.d': directory,
 }
 
-/** Nothing between the functions and the host. */
+export function blockDevice(given: Partial<BlockDevice> & { name: string }): BlockDevice {
+  return {
+    path: null,
+    number: null,
+    parents: [],
+    partitionOf: null,
+    dm: null,
+    md: null,
+    size: 64 * 1024 ** 3,
+    serial: null,
+    fsType: null,
+    fsLabel: null,
+    fsUuid: null,
+    partUuid: null,
+    ...given,
+  }
+}
+
+/** A disk for the root, and a console that is no screen: nothing here keeps a function of a test with the host. */
 export const noHardware: HostHardware = {
   iommuGroups: [],
   iommus: [],
   pciNames: new Map(),
-  blockDevices: [],
+  blockDevices: [
+    blockDevice({ name: 'sda', path: '/devices/pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/sda' }),
+    blockDevice({
+      name: 'sda1',
+      path: '/devices/pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/sda/sda1',
+      partitionOf: 'sda',
+    }),
+  ],
   swaps: [],
   btrfs: [],
   zfs: null,
   network: [],
   routes: [],
   displays: [],
-  consoles: [],
+  consoles: ['tty0', 'ttyS0'],
   inputs: [],
   watchdogs: [],
   ipmi: false,
