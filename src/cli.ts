@@ -1,5 +1,9 @@
 #!/usr/bin/env node
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Command, CommanderError } from 'commander'
+import { addHosts, addOutput, addReboot } from './commands/declare-options.ts'
+import { refuseUsage } from './commands/finish.ts'
+import { guardOutput } from './commands/guard-output.ts'
+import { NobodyToAsk, QuestionLeft } from './commands/nobody-to-ask.ts'
 import type { CommandOptions, RunContext } from './commands/run-context.ts'
 import { exitCodes } from './core/exit-codes.ts'
 import { tool } from './core/tool.ts'
@@ -21,6 +25,10 @@ const commands = {
 
 const controller = new AbortController()
 let exitCode: number = exitCodes.ok
+let signalCode: number | undefined
+let isOutputLost = false
+/** Asked before options are parsed: a mistake in them is told in the form that is wanted. */
+const isJson = process.argv.includes('--json')
 
 const program = new Command('passway')
   .description(
@@ -30,32 +38,37 @@ const program = new Command('passway')
   .helpOption('-h, --help', 'show this help')
   .helpCommand('help [command]', 'show the help of a command')
   .exitOverride()
+  .configureOutput({ outputError: tellMistake })
   .showSuggestionAfterError()
+  .showHelpAfterError('(see: passway --help)')
   .addHelpText(
     'after',
     `
-Exit codes: 0 done · 1 failed or refused · 2 changes wanted (plan --detailed-exitcode) · 4 a host was not reached
-            64 wrong usage, or a question without a terminal · 70 a bug of passway · 130 interrupted
+Exit codes:
+  0 done · 1 failed or refused · 2 changes wanted (plan --detailed-exitcode)
+  4 a host was not reached · 64 wrong usage, or a question without a terminal
+  70 a bug of passway · 130 interrupted
 
 First steps:
-  passway demo                                   the whole path on an embedded host; touches nothing of yours
-  passway plan playbooks/demo/playbook.yaml -i root@host,`,
+  passway demo                   the whole path on an embedded host; touches nothing of yours
+  passway demo --keep ./try      the same host, to play with
+  passway modules                what a playbook can ask for
+  passway plan gpu.yaml -i root@pve1,`,
   )
 
 function addCommand(name: keyof typeof commands, summary: string, example: string): Command {
   const command = program
     .command(name)
     .description(summary)
-    .helpOption('-h, --help', 'show this help')
+    .showHelpAfterError(`(see: passway ${name} --help)`)
     .addHelpText('after', `\nExample:\n  ${example}`)
   command.action(async (...received: unknown[]) => {
     const args = received
       .slice(0, -2)
       .flat()
       .filter((value): value is string => typeof value === 'string')
-    const options = command.opts<CommandOptions>()
     const run = await commands[name]()
-    exitCode = await run(makeContext(options), args)
+    exitCode = await run(makeContext(command.opts<CommandOptions>()), args)
   })
   return command
 }
@@ -70,9 +83,9 @@ function makeContext(options: CommandOptions): RunContext {
       noColor: options.color === false,
       environment: process.env,
     }),
-    width: Math.max(60, process.stdout.columns ?? 100),
+    width: isTerminal ? Math.max(40, process.stdout.columns) : 100,
     isTerminal,
-    isInteractive: isTerminal && process.stdin.isTTY,
+    isInteractive: process.stdin.isTTY && process.stderr.isTTY,
     isProgressWanted: process.stderr.isTTY,
     signal: controller.signal,
     write: (text) => void process.stdout.write(text),
@@ -80,105 +93,50 @@ function makeContext(options: CommandOptions): RunContext {
   }
 }
 
-function collect(value: string, previous: readonly string[] = []): string[] {
-  return [...previous, value]
-}
-
-function parseCount(value: string): number {
-  const number = Number(value)
-  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('a whole number from 1 is wanted')
-  return number
-}
-
-function parseShare(value: string): string {
-  if (!/^[1-9]\d*%?$/.test(value))
-    throw new InvalidArgumentError('a number of hosts or a percentage is wanted (2, 25%)')
-  return value
-}
-
-function parseDuration(value: string): number {
-  const match = /^(\d+)(s|m|h)?$/.exec(value)
-  if (!match) throw new InvalidArgumentError('a duration is wanted (90s, 10m, 1h)')
-  return Number(match[1]) * { s: 1_000, m: 60_000, h: 3_600_000 }[(match[2] ?? 's') as 's' | 'm' | 'h']
-}
-
-function addOutput(command: Command): Command {
-  return command
-    .option('--json', 'print one JSON document on standard output, and nothing else')
-    .option('--no-color', 'no colours (also: NO_COLOR, or output that is no terminal)')
-    .option('-v, --verbose', 'show more: tasks that hold, every driver')
-}
-
-function addHosts(command: Command): Command {
-  return addOutput(command)
-    .option(
-      '-i, --inventory <path|hosts>',
-      'inventory file or directory, or hosts with a comma: root@pve1, (repeatable; default ./inventory.yaml, ./inventory/)',
-      collect,
-    )
-    .option('-l, --limit <pattern>', 'only these hosts')
-    .option('-e, --extra-vars <vars>', 'name=value, JSON or YAML, or @file (repeatable)', collect)
-    .option('-b, --become', 'become root with sudo')
-    .option('-K, --ask-become-pass', 'ask for the sudo password')
-    .option('-u, --user <name>', 'log in as this user')
-    .option('--private-key <file>', 'log in with this key')
-    .option('--forks <n>', 'hosts at a time', parseCount, 20)
-}
-
-function addReboot(command: Command): Command {
-  return command
-    .option('--reboot-timeout <time>', 'how long a host may take to come back', parseDuration, 900_000)
-    .addOption(new Option('--serial <n|p%>', 'hosts rebooted at a time').argParser(parseShare).default('1'))
-    .option('--keep-going', 'go on with the next hosts when one fails')
-}
-
 addHosts(
   addCommand(
     'plan',
     'Shows what would change on each host, and its next boot. Writes nothing.',
-    'passway plan playbooks/gpu.yaml -i root@pve1,',
-  ),
-)
-  .argument('<playbook...>', 'playbooks')
-  .option('--out <file>', 'save the plan, to apply exactly this later')
-  .option('--detailed-exitcode', 'exit 2 when changes are wanted')
-  .option('--images', 'list the initramfs images on the host (slower)')
-  .option('--prune', 'remove what no task asks for any more')
+    'passway plan playbooks/proxmox-gpu.yaml -i root@pve1,',
+  )
+    .option('--out <file>', 'save the plan, to apply exactly this later')
+    .option('--detailed-exitcode', 'exit 2 when changes are wanted')
+    .option('--images', 'list the initramfs images on the host (slower)')
+    .option('--prune', 'remove what no task asks for any more'),
+).argument('<playbook...>', 'playbooks')
 
-addReboot(
-  addHosts(
+addHosts(
+  addReboot(
     addCommand(
       'apply',
       'Plans, shows, asks, applies; a saved plan is applied exactly or refused as stale.',
-      'passway apply playbooks/gpu.yaml -i root@pve1, --reboot',
-    ),
+      'passway apply playbooks/proxmox-gpu.yaml -i root@pve1, --reboot',
+    )
+      .option('--yes', 'do not ask')
+      .option('--reboot', 'reboot where needed, and compare the boot with the prediction')
+      .option('--no-trial', 'write at once instead of trying one boot first (implied in this version)')
+      .option('--prune', 'remove what no task asks for any more'),
   ),
-)
-  .argument('<playbook...>', 'playbooks, or one saved plan')
-  .option('--yes', 'do not ask')
-  .option('--reboot', 'reboot where needed, and compare the boot with the prediction')
-  .option('--no-trial', 'write at once instead of trying one boot first (implied in this version)')
-  .option('--prune', 'remove what no task asks for any more')
+).argument('<playbook...>', 'playbooks, or one saved plan')
 
-addReboot(
-  addHosts(
+addHosts(
+  addReboot(
     addCommand(
       'rollback',
       'Shows the way back, asks, and reverts the newest record, or the named one.',
       'passway rollback -i root@pve1,',
-    ),
+    )
+      .option('--yes', 'do not ask')
+      .option('--reboot', 'reboot where needed')
+      .option('--through', 'also revert the newer records above it')
+      .option('--force', 'write the saved files back even over edits made since'),
   ),
-)
-  .argument('[record]', 'a record, as `passway records` lists them')
-  .option('--yes', 'do not ask')
-  .option('--reboot', 'reboot where needed')
-  .option('--through', 'also revert the newer records above it')
-  .option('--force', 'write the saved files back even over edits made since')
+).argument('[record]', 'a record, as `passway records` lists them')
 
 addHosts(addCommand('records', 'What was applied when, by whom, and its state.', 'passway records -i root@pve1,'))
 
-addReboot(
-  addHosts(
+addHosts(
+  addReboot(
     addCommand(
       'reboot',
       'Reboots one host after the other and compares each boot with its prediction.',
@@ -188,32 +146,67 @@ addReboot(
 )
 
 addHosts(
-  addCommand('lint', 'Checks playbooks and inventory without a host.', 'passway lint playbooks/gpu.yaml'),
+  addCommand('lint', 'Checks playbooks and inventory without a host.', 'passway lint playbooks/proxmox-gpu.yaml'),
 ).argument('<playbook...>', 'playbooks')
 
-addOutput(addCommand('modules', 'The reference of the modules that tasks use.', 'passway modules vfio_ids'))
-  .argument('[name]', 'one module')
-  .option('--schema', 'the JSON Schema of playbooks, for editors')
+addOutput(
+  addCommand(
+    'modules',
+    'The reference of the modules that tasks use, and of facts.',
+    'passway modules vfio_ids',
+  ).option('--schema', 'the JSON Schema of playbooks, for editors'),
+).argument('[name]', 'one module, or `facts`')
 
 addOutput(
-  addCommand('demo', 'The whole path on an embedded host: no root, no network, no ssh.', 'passway demo --keep ./try'),
-).option('--keep <dir>', 'only unpack it there, to play with')
+  addCommand(
+    'demo',
+    'The whole path on an embedded host: no root, no network, no ssh.',
+    'passway demo --keep ./try',
+  ).option('--keep <dir>', 'only unpack it there, to play with'),
+)
 
-process.once('SIGINT', () => {
-  controller.abort()
-  exitCode = exitCodes.interrupted
-})
+for (const [signal, code] of [
+  ['SIGINT', exitCodes.interrupted],
+  ['SIGTERM', exitCodes.terminated],
+  ['SIGHUP', exitCodes.hungUp],
+] as const)
+  process.once(signal, () => {
+    signalCode = code
+    controller.abort()
+  })
+
+guardOutput(process.stdout, tellLost)
+guardOutput(process.stderr, () => {})
 
 try {
   await program.parseAsync()
 } catch (problem) {
   exitCode = findExitCode(problem)
 }
-process.exitCode = controller.signal.aborted ? exitCodes.interrupted : exitCode
+process.exitCode = signalCode ?? (isOutputLost ? exitCode || exitCodes.failed : exitCode)
+
+/** What nobody can read any more is not written; a full disk is told once. */
+function tellLost(problem: Error): void {
+  process.stderr.write(`passway: the output could not be written: ${problem.message}\n`)
+  isOutputLost = true
+  process.exitCode = exitCodes.failed
+}
+
+/** Mistakes in the arguments: a line, or a document. commander begins its messages with "error: ". */
+function tellMistake(text: string): void {
+  if (!text.startsWith('error: ')) return void (isJson || process.stderr.write(text))
+  const message = text.slice('error: '.length).trim()
+  refuseUsage(makeContext({ json: isJson }), isJson ? message.replaceAll('\n', ' ') : message)
+}
 
 function findExitCode(problem: unknown): number {
   if (problem instanceof CommanderError) return problem.exitCode === 0 ? exitCodes.ok : exitCodes.usage
-  if (controller.signal.aborted) return exitCodes.interrupted
+  if (problem instanceof NobodyToAsk) return refuseUsage(makeContext({ json: isJson }), problem.message)
+  if (problem instanceof QuestionLeft) {
+    process.stderr.write('passway: interrupted; nothing was written on any host\n')
+    return exitCodes.interrupted
+  }
+  if (signalCode !== undefined) return signalCode
   const text = problem instanceof Error ? (problem.stack ?? problem.message) : String(problem)
   process.stderr.write(`passway: this is a bug of passway, please report it:\n${text}\n`)
   return exitCodes.bug

@@ -1,30 +1,40 @@
-import inquirer from 'inquirer'
-import { exitCodes } from '../core/exit-codes.ts'
+import { createPromptModule } from 'inquirer'
+import { NobodyToAsk, QuestionLeft } from './nobody-to-ask.ts'
 import type { RunContext } from './run-context.ts'
 
-/** A question was due where nobody can answer; the command ends with exit code 64. */
-export class NobodyToAsk extends Error {
-  readonly exitCode = exitCodes.usage
-}
+/** Questions stand on standard error: standard output may be a file, a pipe, or one JSON document. */
+const prompt = createPromptModule({ output: process.stderr })
 
 /** Asks yes or no; the default is no. Throws NobodyToAsk without a terminal. */
 export async function confirm(context: RunContext, question: string): Promise<boolean> {
+  if (context.options.json === true)
+    throw new NobodyToAsk('--json shows nothing to decide by; say --yes to go on without a question')
   requireTerminal(context, 'a question needs a terminal; say --yes to go on without it')
-  const { answer } = await inquirer.prompt<{ answer: boolean }>([
-    { type: 'confirm', name: 'answer', message: question, default: false },
-  ])
+  const { answer } = await untilLeft(
+    prompt<{ answer: boolean }>([{ type: 'confirm', name: 'answer', message: question, default: false }]),
+  )
   return answer
 }
 
 /** Reads a password without showing it. */
 export async function askPassword(context: RunContext, question: string): Promise<string> {
-  requireTerminal(context, 'a password cannot be asked for without a terminal; set ansible_become_password')
-  const { answer } = await inquirer.prompt<{ answer: string }>([
-    { type: 'password', name: 'answer', message: question, mask: '' },
-  ])
+  requireTerminal(context, '-K needs a terminal to ask for the password; without one set ansible_become_password')
+  const { answer } = await untilLeft(
+    prompt<{ answer: string }>([{ type: 'password', name: 'answer', message: question, mask: '' }]),
+  )
   return answer
 }
 
 function requireTerminal(context: RunContext, message: string): void {
   if (!context.isInteractive) throw new NobodyToAsk(message)
+}
+
+/** inquirer throws its own error when a question is left with Ctrl-C or Ctrl-D. */
+async function untilLeft<Answers>(asked: Promise<Answers>): Promise<Answers> {
+  try {
+    return await asked
+  } catch (problem) {
+    if (problem instanceof Error && problem.name === 'ExitPromptError') throw new QuestionLeft(problem.message)
+    throw problem
+  }
 }

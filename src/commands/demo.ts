@@ -17,7 +17,7 @@ export async function runDemo(context: RunContext): Promise<number> {
 
 function keepDemo(context: RunContext, directory: string): number {
   if (existsSync(directory) && readdirSync(directory).length > 0)
-    return refuseUsage(context, `${directory} is not empty; name a new directory`)
+    return refuseUsage(context, `${directory} is not empty; name a new directory with --keep`)
   unpackDemo(directory)
   const shown = relative(context.cwd, directory) || '.'
   context.write(
@@ -55,9 +55,9 @@ async function playSteps(context: RunContext, directory: string): Promise<number
   const inDemo: RunContext = {
     ...context,
     cwd: directory,
-    options: { ...context.options, inventory: [join(directory, 'inventory.yaml')], yes: true },
+    options: { ...context.options, yes: true },
   }
-  const playbook = join(directory, 'playbook.yaml')
+  const playbook = 'playbook.yaml'
   if (context.options.json === true) return playAsJson(inDemo, await listSteps(playbook))
   for (const [index, step] of (await listSteps(playbook)).entries()) {
     const heading = `${index + 1}. ${step.says}`

@@ -1,9 +1,9 @@
-import type { Diagnostic } from '../core/diagnostic.ts'
+import { error, type Diagnostic } from '../core/diagnostic.ts'
 import { exitCodes } from '../core/exit-codes.ts'
 import { tool } from '../core/tool.ts'
 import { formatDocument, type HostDocument } from '../report/documents.ts'
 import { renderDiagnostic } from '../report/frame.ts'
-import type { RunContext } from './run-context.ts'
+import { textOptions, type RunContext } from './run-context.ts'
 
 /** What a command found out, before it is printed. */
 export type Result = {
@@ -36,11 +36,13 @@ export function exitCodeOf(result: Pick<Result, 'diagnostics' | 'hosts'>): numbe
 
 /** Diagnostics of the input go to standard error, one block each. */
 export function printDiagnostics(context: RunContext, diagnostics: readonly Diagnostic[]): void {
-  for (const diagnostic of diagnostics) context.writeError(`${renderDiagnostic(diagnostic, context.paint)}\n\n`)
+  for (const diagnostic of diagnostics) context.writeError(`${renderDiagnostic(diagnostic, textOptions(context))}\n\n`)
 }
 
-/** Wrong usage: one line, and where to look. */
-export function refuseUsage(context: RunContext, message: string): number {
-  context.writeError(`passway: ${message}\n`)
+/** Wrong usage: one line for people, one document for programs. */
+export function refuseUsage(context: Pick<RunContext, 'options' | 'write' | 'writeError'>, message: string): number {
+  if (context.options.json === true)
+    context.write(formatDocument({ format: 1, tool, diagnostics: [error('USAGE', message)], hosts: [] }))
+  else context.writeError(`passway: ${message}\n`)
   return exitCodes.usage
 }

@@ -6,6 +6,7 @@ import { hasErrors, type Diagnostic } from '../core/diagnostic.ts'
 import { count } from '../report/plan-text.ts'
 import { findHosts } from './find-hosts.ts'
 import { finish } from './finish.ts'
+import { withoutConsequences } from './plan-hosts.ts'
 import { preparePlays, readsBefore } from './plan-input.ts'
 import type { RunContext } from './run-context.ts'
 
@@ -19,7 +20,10 @@ export async function runLint(context: RunContext, playbooks: readonly string[])
   const isWithoutHosts = context.options.inventory === undefined && found.diagnostics.some(isInventoryMissing)
   const ofHosts = isWithoutHosts
     ? []
-    : [...found.diagnostics, ...found.targets.flatMap((target) => readsBefore(prepared.input, target).diagnostics)]
+    : [
+        ...withoutConsequences(headers.diagnostics, found.diagnostics),
+        ...found.targets.flatMap((target) => readsBefore(prepared.input, target).diagnostics),
+      ]
   const diagnostics = distinct([
     ...extra.diagnostics,
     ...headers.diagnostics,

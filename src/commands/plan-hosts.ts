@@ -46,7 +46,11 @@ export async function planHosts(
   const extra = readExtraVariables(context.options.extraVars ?? [], context.cwd)
   const headers = readPlaybooks(playbooks, context.cwd, extra.variables)
   const found = await findHosts(context, { plays: headers.plays, extra: extra.variables })
-  const early = [...extra.diagnostics, ...headers.diagnostics, ...found.diagnostics]
+  const early = [
+    ...extra.diagnostics,
+    ...headers.diagnostics,
+    ...withoutConsequences(headers.diagnostics, found.diagnostics),
+  ]
   const targets = hasErrors(early) ? [] : found.targets
   const late: Diagnostic[] = []
   const prepared = import('./plan-input.ts').then(({ preparePlays, readsBefore }) => {
@@ -62,6 +66,11 @@ export async function planHosts(
   if (targets.length === 0) await prepared.catch(ignoreRefusal)
   const diagnostics = [...early, ...late]
   return { diagnostics, hosts: hasErrors(diagnostics) ? [] : refuseDuplicates(hosts) }
+}
+
+/** A playbook that could not be read names no hosts; saying so as well would only hide the reason. */
+export function withoutConsequences(ofPlaybooks: readonly Diagnostic[], ofHosts: readonly Diagnostic[]): Diagnostic[] {
+  return hasErrors(ofPlaybooks) ? ofHosts.filter(({ code }) => code !== 'NO_HOSTS') : [...ofHosts]
 }
 
 async function runTargets(

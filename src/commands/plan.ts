@@ -1,4 +1,4 @@
-import { hasErrors } from '../core/diagnostic.ts'
+import { hasErrors, type Diagnostic } from '../core/diagnostic.ts'
 import { exitCodes } from '../core/exit-codes.ts'
 import { startProgress } from '../report/progress.ts'
 import { exitCodeOf, printDiagnostics } from './finish.ts'
@@ -10,15 +10,24 @@ export async function runPlan(context: RunContext, playbooks: readonly string[])
   const progress = startProgress(context.writeError, { isTerminal: context.isProgressWanted, width: context.width })
   const planned = await planHosts(context, playbooks, progress)
   progress.end()
-  await show(context, planned)
-  if (context.options.out !== undefined && !hasErrors(planned.diagnostics)) {
-    const { savePlan } = await import('./saved-plan.ts')
-    savePlan(context, context.options.out, playbooks, planned.hosts)
-  }
-  return findExitCode(context, planned)
+  const diagnostics = [...planned.diagnostics, ...(await save(context, planned, playbooks))]
+  await show(context, { ...planned, diagnostics }, playbooks)
+  return findExitCode(context, { ...planned, diagnostics })
 }
 
-async function show(context: RunContext, { diagnostics, hosts }: PlannedHosts): Promise<void> {
+/** `--out`: hosts that are refused or not reached are not in a saved plan. */
+async function save(context: RunContext, planned: PlannedHosts, playbooks: readonly string[]): Promise<Diagnostic[]> {
+  const { out } = context.options
+  if (out === undefined || hasErrors(planned.diagnostics)) return []
+  const { savePlan } = await import('./saved-plan.ts')
+  return savePlan(context, out, playbooks, planned.hosts)
+}
+
+async function show(
+  context: RunContext,
+  { diagnostics, hosts }: PlannedHosts,
+  playbooks: readonly string[],
+): Promise<void> {
   const { hostPlanDocument, renderFleet, renderHostPlan } = await import('./show-plans.ts')
   if (context.options.json === true) {
     const [{ formatDocument }, { tool }] = await Promise.all([
@@ -29,7 +38,10 @@ async function show(context: RunContext, { diagnostics, hosts }: PlannedHosts): 
     return
   }
   printDiagnostics(context, diagnostics)
-  const blocks = [...hosts.map((host) => renderHostPlan(context, host)), renderFleet(hosts)]
+  const blocks = [
+    ...hosts.map((host) => renderHostPlan(context, host, { verb: 'plan', playbooks })),
+    renderFleet(hosts),
+  ]
   const text = blocks.filter((block) => block !== '').join('\n\n')
   if (text !== '') context.write(`${text}\n`)
 }

@@ -3,7 +3,7 @@ import { error, hasErrors, type Diagnostic } from '../core/diagnostic.ts'
 import type { HostAddress } from '../core/host-address.ts'
 import type { NextBoot } from '../core/plan.ts'
 import { readSnapshot } from '../host/read-snapshot.ts'
-import { rebootHost } from '../host/reboot.ts'
+import { rebootHost, type RebootResult } from '../host/reboot.ts'
 import type { Progress } from '../report/progress.ts'
 import { controllerName } from './controller.ts'
 import type { RunContext } from './run-context.ts'
@@ -13,6 +13,10 @@ export type RebootOutcome = {
   /** Empty where the host did not come back, or nothing was predicted. */
   readonly rows: readonly BootRow[]
   readonly diagnostics: readonly Diagnostic[]
+  /** It was told to reboot. */
+  readonly isAsked: boolean
+  /** It has booted again, as predicted or not. */
+  readonly isBack: boolean
 }
 
 /** Reboots one host, waits for its new boot id, and compares what booted with what was predicted. */
@@ -29,9 +33,10 @@ export async function rebootAndCompare(
     onTry: ({ elapsedMs, state }) =>
       progress.show(`${address.name}: ${Math.round(elapsedMs / 1000)} s, ${describeTry(state)}`),
   })
-  if (!reboot.ok) return describeFailure(address, reboot)
+  if (!reboot.ok) return describeFailure(reboot)
   progress.tell(address.name, `back after ${Math.round(reboot.elapsedMs / 1000)} s`)
-  if (predicted === null) return { status: 'ok', rows: [], diagnostics: reboot.diagnostics }
+  const back = { isAsked: true, isBack: true }
+  if (predicted === null) return { ...back, status: 'ok', rows: [], diagnostics: reboot.diagnostics }
   const seen = await readSnapshot(
     address,
     { modules: [...predicted.modules.image, ...predicted.modules.boot] },
@@ -39,29 +44,26 @@ export async function rebootAndCompare(
   )
   if (!seen.ok)
     return {
-      status: seen.reached ? 'failed' : 'unreachable',
+      ...back,
+      status: 'failed',
       rows: [],
       diagnostics: [...reboot.diagnostics, seen.diagnostic],
     }
   const rows = compareBoot(predicted, seen.snapshot)
   const diagnostics = [...reboot.diagnostics, ...describeDifferences(address.name, rows)]
-  return { status: hasErrors(diagnostics) ? 'failed' : 'ok', rows, diagnostics }
+  return { ...back, status: hasErrors(diagnostics) ? 'failed' : 'ok', rows, diagnostics }
 }
 
 function describeTry(state: 'down' | 'old' | 'new'): string {
   return { down: 'not up yet', old: 'still shutting down', new: 'up' }[state]
 }
 
-function describeFailure(
-  address: HostAddress,
-  reboot: { readonly asked: boolean; readonly reached: boolean; readonly diagnostics: readonly Diagnostic[] },
-): RebootOutcome {
-  if (!reboot.asked)
-    return { status: reboot.reached ? 'refused' : 'unreachable', rows: [], diagnostics: reboot.diagnostics }
-  const hint =
-    'at its console, pick the entry "passway: before …" in the loader\u2019s menu; then, as root: sh /var/lib/passway/agent.sh rollback'
-  const missing = error('HOST_LOST_SIGHT', `${address.name} was told to reboot and has not answered since`, { hint })
-  return { status: 'unreachable', rows: [], diagnostics: [...reboot.diagnostics, missing] }
+function describeFailure(reboot: Extract<RebootResult, { ok: false }>): RebootOutcome {
+  const { asked, reached, diagnostics } = reboot
+  const outcome = { rows: [], isAsked: asked, isBack: false }
+  if (!asked) return { ...outcome, status: reached ? 'refused' : 'unreachable', diagnostics }
+  const hint = 'at its console choose the entry "passway: before \u2026" in the loader\u2019s menu'
+  return { ...outcome, status: 'failed', diagnostics: diagnostics.map((found) => ({ hint, ...found })) }
 }
 
 function describeDifferences(host: string, rows: readonly BootRow[]): Diagnostic[] {
@@ -70,7 +72,6 @@ function describeDifferences(host: string, rows: readonly BootRow[]): Diagnostic
   return [
     error('BOOT_DIFFERS', `${host} did not boot as predicted`, {
       evidence: different.map((row) => `${row.what}: predicted ${row.predicted}, seen ${row.seen}`),
-      hint: `passway rollback -l ${host} --reboot takes the last record back`,
     }),
   ]
 }

@@ -9,10 +9,12 @@ import { startProgress, type Progress } from '../report/progress.ts'
 import { controllerName } from './controller.ts'
 import { findAllHosts, type Target } from './find-hosts.ts'
 import { finish } from './finish.ts'
+import { endingOfBoot } from './endings.ts'
+import { notBegun } from './not-begun.ts'
 import { predictFromFiles } from './predict-from-files.ts'
-import { rebootAndCompare } from './reboot-host.ts'
+import { rebootAndCompare, type RebootOutcome } from './reboot-host.ts'
 import { runBatches } from './run-batches.ts'
-import type { RunContext } from './run-context.ts'
+import { textOptions, type RunContext } from './run-context.ts'
 
 type Done = { readonly document: HostDocument; readonly text: string }
 
@@ -26,7 +28,7 @@ export async function runReboot(context: RunContext): Promise<number> {
       serial: true,
       work: (target) => rebootTarget(context, target, progress),
       isFailed: ({ document }) => document.status !== 'ok',
-      skip: (target) => skipped(target),
+      skip: (target) => skipped(context, target),
     })
     progress.end()
     return finish(context, {
@@ -43,36 +45,35 @@ export async function runReboot(context: RunContext): Promise<number> {
 async function rebootTarget(context: RunContext, { address }: Target, progress: Progress): Promise<Done> {
   const predicted = await findPrediction(context, address)
   const boot = await rebootAndCompare(context, address, { predicted, progress })
+  const ending = endingOfBoot(context, address, boot)
   const document: HostDocument = {
     host: address.name,
     status: boot.status,
     diagnostics: boot.diagnostics,
-    reboot: boot.status === 'ok' ? 'done' : 'needed',
+    reboot: boot.isBack ? 'done' : 'needed',
+    next: ending === null ? [] : [ending.next],
     boot: boot.rows,
   }
   const shown = {
     ...document,
-    outcome: boot.status === 'ok' ? 'done' : 'failed',
+    outcome: describeOutcome(boot),
     record: null,
+    ending: ending?.state ?? null,
     rows: boot.rows,
     leftToDo: [],
-    next: [],
   }
-  return { document, text: renderDone(shown, { paint: context.paint, verbose: context.options.verbose === true }) }
+  return { document, text: renderDone(shown, textOptions(context)) }
 }
 
-function skipped({ address }: Target): Done {
-  const diagnostics = [
-    {
-      severity: 'error',
-      code: 'NOT_BEGUN',
-      message: `${address.name} was not begun: a host before it failed`,
-    } as const,
-  ]
-  return {
-    document: { host: address.name, status: 'failed', diagnostics, reboot: 'none', boot: [] },
-    text: `${address.name}: not begun, a host before it failed`,
-  }
+function describeOutcome({ isBack, isAsked, status }: RebootOutcome): string {
+  if (isBack) return 'rebooted'
+  return status === 'refused' ? 'not rebooted' : isAsked ? 'failed' : 'unreachable'
+}
+
+function skipped(context: RunContext, { address }: Target): Done {
+  const { diagnostic, next, text } = notBegun(context, address.name, { verb: 'reboot' })
+  const fields = { reboot: 'needed', next: [next], boot: [] }
+  return { document: { host: address.name, status: 'failed', diagnostics: [diagnostic], ...fields }, text }
 }
 
 /** The prediction of the newest record where it is committed; else what the present files say. */

@@ -1,13 +1,15 @@
 import type { HostDocument } from '../report/documents.ts'
 import { renderDiagnostic } from '../report/frame.ts'
+import { renderEnding } from '../report/done-text.ts'
 import { renderRecords } from '../report/records-text.ts'
 import { readRecords, type RecordsResult } from '../host/read-records.ts'
 import { hasErrors } from '../core/diagnostic.ts'
 import { controllerName } from './controller.ts'
 import { findCopies, keepCopies } from './record-copies.ts'
 import { finish } from './finish.ts'
+import { endingUnwritten } from './endings.ts'
 import { findAllHosts, type Target } from './find-hosts.ts'
-import type { RunContext } from './run-context.ts'
+import { textOptions, type RunContext } from './run-context.ts'
 import { runHosts } from './run-hosts.ts'
 
 /** `passway records`: what was applied when, by whom, and its state. Hosts that do not answer: the controller's copies. */
@@ -28,12 +30,29 @@ async function readHost(context: RunContext, target: Target): Promise<{ document
   if (result.reached) keepCopies(address.name, result.records)
   const records = result.reached ? result.records : findCopies(address.name)
   const status = !result.reached ? 'unreachable' : hasErrors(result.diagnostics) ? 'failed' : 'ok'
-  const document = { host: address.name, status, diagnostics: result.diagnostics, records } as const
-  return { document, text: renderHost(context, address.name, { ...result, records }) }
+  const { diagnostics } = result
+  const ending = endingUnwritten(context, address, { status, diagnostics, command: { verb: 'records' } })
+  const next = ending === null ? [] : [ending.next]
+  const document = { host: address.name, status, diagnostics, records, next } as const
+  return { document, text: renderHost(context, document, result.reached) }
 }
 
-function renderHost(context: RunContext, host: string, result: RecordsResult): string {
-  const notes = result.diagnostics.map((diagnostic) => renderDiagnostic(diagnostic, context.paint))
-  const source = result.reached ? '' : 'from this machine\u2019s copies'
-  return [...notes, renderRecords(host, result.records, { paint: context.paint, source })].join('\n')
+/** Nothing is written by looking: of a host's ending only what to run next matters. */
+function renderHost(
+  context: RunContext,
+  {
+    host,
+    diagnostics,
+    records,
+    next,
+  }: { host: string; next: readonly string[] } & Pick<RecordsResult, 'records' | 'diagnostics'>,
+  isReached: boolean,
+): string {
+  const options = textOptions(context)
+  const source = isReached ? '' : 'from this machine\u2019s copies'
+  return [
+    renderRecords(host, records, { paint: context.paint, source }),
+    ...diagnostics.map((diagnostic) => renderDiagnostic(diagnostic, options)),
+    ...renderEnding({ state: null, next }, options),
+  ].join('\n')
 }

@@ -5,18 +5,21 @@ import type { ApplyResult } from '../host/execute.ts'
 import { closeMasters } from '../host/ssh-master.ts'
 import { publicChange } from '../core/public-change.ts'
 import type { HostDocument } from '../report/documents.ts'
-import { renderDone } from '../report/done-text.ts'
+import { renderDone, renderEnding } from '../report/done-text.ts'
 import { startProgress, type Progress } from '../report/progress.ts'
 import { renderRollback } from '../report/rollback-text.ts'
-import { confirm, NobodyToAsk } from './ask.ts'
+import { confirm } from './ask.ts'
 import { controllerName } from './controller.ts'
 import { tellEvent } from './tell-event.ts'
-import { findAllHosts, type Target } from './find-hosts.ts'
-import { exitCodeOf, finish, refuseUsage } from './finish.ts'
+import { endingUnwritten, endingWritten, type Command, type Ending } from './endings.ts'
+import { findAllHosts, type FoundHosts, type Target } from './find-hosts.ts'
+import { exitCodeOf, finish } from './finish.ts'
+import { commandLine } from './next-commands.ts'
+import { notBegun } from './not-begun.ts'
 import { predictFromFiles } from './predict-from-files.ts'
 import { rebootAndCompare, type RebootOutcome } from './reboot-host.ts'
 import { runBatches } from './run-batches.ts'
-import type { RunContext } from './run-context.ts'
+import { textOptions, type RunContext } from './run-context.ts'
 import { runHosts } from './run-hosts.ts'
 
 type Way = { readonly target: Target; readonly plan: RollbackPlan }
@@ -27,9 +30,6 @@ export async function runRollback(context: RunContext, args: readonly string[]):
   const progress = startProgress(context.writeError, { isTerminal: context.isProgressWanted, width: context.width })
   try {
     return await showAndRevert(context, args[0], progress)
-  } catch (problem) {
-    if (problem instanceof NobodyToAsk) return refuseUsage(context, problem.message)
-    throw problem
   } finally {
     progress.end()
     await closeMasters()
@@ -40,16 +40,19 @@ async function showAndRevert(context: RunContext, record: string | undefined, pr
   const found = await findAllHosts(context)
   if (hasErrors(found.diagnostics)) return finish(context, { diagnostics: found.diagnostics, hosts: [], text: [] })
   const ways = await runHosts(found.targets, context.options.forks ?? 20, async (target): Promise<Way> => {
-    return { target, plan: await planRollback(target.address, request(context, record)) }
+    const plan = await planRollback(target.address, request(context, record))
+    return { target, plan: record === undefined ? withoutRecords(plan) : plan }
   })
-  const text = ways.map((way) => renderRollback({ host: way.target.address.name, ...way.plan }, textOptions(context)))
+  progress.end()
+  const text = ways.map((way) => renderWay(context, way, record))
   if (context.options.json !== true) context.write(`${text.join('\n\n')}\n\n`)
   const due = ways.filter(({ plan }) => plan.reached && !hasErrors(plan.diagnostics) && plan.records.length > 0)
   const stopped = ways.some((way) => statusOfPlan(way) !== 'ok') && context.options.keepGoing !== true
-  if (stopped || due.length === 0) return finishUnreverted(context, ways, stopped)
+  if (stopped || due.length === 0) return finishUnreverted(context, { found, ways, record, stopped })
   const question = `Roll back ${due.map(({ target }) => target.address.name).join(', ')}?`
-  if (context.options.yes !== true && !(await confirm(context, question))) return finishUnreverted(context, ways, true)
-  return revertAll(context, { ways, due, record, progress })
+  if (context.options.yes !== true && !(await confirm(context, question)))
+    return finishUnreverted(context, { found, ways, record, stopped: true })
+  return revertAll(context, { found, ways, due, record, progress })
 }
 
 function request(context: RunContext, record: string | undefined): Parameters<typeof planRollback>[1] {
@@ -57,8 +60,28 @@ function request(context: RunContext, record: string | undefined): Parameters<ty
   return { by: controllerName(), signal: context.signal, master: true, record, through, force }
 }
 
-function textOptions(context: RunContext): Parameters<typeof renderRollback>[1] {
-  return { paint: context.paint, width: context.width, verbose: context.options.verbose === true }
+/** Nothing was asked for by name and nothing is there to take back: that is no refusal. */
+function withoutRecords(plan: RollbackPlan): RollbackPlan {
+  return { ...plan, diagnostics: plan.diagnostics.filter(({ code }) => code !== 'RECORD_UNKNOWN') }
+}
+
+function renderWay(context: RunContext, way: Way, record: string | undefined): string {
+  const options = textOptions(context)
+  const ending = endingOf(context, way, record)
+  const last = ending === null ? [] : renderEnding({ state: ending.state, next: [ending.next] }, options)
+  return [renderRollback({ host: way.target.address.name, ...way.plan }, options), ...last].join('\n')
+}
+
+/** Of a host that is not rolled back: why is in its diagnostics. */
+function endingOf(context: RunContext, way: Way, record: string | undefined): Ending | null {
+  const { diagnostics } = way.plan
+  const isUnknown = diagnostics.some(({ code }) => code === 'RECORD_UNKNOWN')
+  const command = isUnknown ? { verb: 'records' } : rollbackCommand(record)
+  return endingUnwritten(context, way.target.address, { status: statusOfPlan(way), diagnostics, command })
+}
+
+function rollbackCommand(record: string | undefined): Command {
+  return { verb: 'rollback', ...(record !== undefined && { playbooks: [record] }) }
 }
 
 function statusOfPlan({ plan }: Way): HostDocument['status'] {
@@ -66,14 +89,16 @@ function statusOfPlan({ plan }: Way): HostDocument['status'] {
   return hasErrors(plan.diagnostics) ? 'refused' : 'ok'
 }
 
-const nothing = { record: null, state: null, reboot: 'none', regenerated: [], leftToDo: [], next: [] } as const
+const nothing = { record: null, state: null, reboot: 'none', regenerated: [], leftToDo: [] } as const
 
-function unreverted(way: Way): HostDocument {
+function unreverted(context: RunContext, way: Way, record: string | undefined): HostDocument {
+  const ending = endingOf(context, way, record)
   return {
     host: way.target.address.name,
     status: statusOfPlan(way),
     diagnostics: way.plan.diagnostics,
     ...nothing,
+    next: ending === null ? [] : [ending.next],
     changes: publicChanges(way),
   }
 }
@@ -82,42 +107,48 @@ function publicChanges({ plan }: Way): unknown[] {
   return plan.changes.map((change) => publicChange(change, { before: 'shown', after: 'shown' }))
 }
 
-function finishUnreverted(context: RunContext, ways: readonly Way[], stopped: boolean): number {
-  const hosts = ways.map(unreverted)
-  const code = exitCodeOf({ diagnostics: [], hosts })
-  const text = [stopped ? 'Nothing was written on any host.' : 'Nothing to roll back.']
+type Asked = { readonly found: FoundHosts; readonly ways: readonly Way[]; readonly record: string | undefined }
+
+function finishUnreverted(
+  context: RunContext,
+  { found, ways, record, stopped }: Asked & { readonly stopped: boolean },
+): number {
+  const hosts = ways.map((way) => unreverted(context, way, record))
+  const { diagnostics } = found
+  const code = exitCodeOf({ diagnostics, hosts })
+  const isOthers = stopped && hosts.some(({ status }) => status === 'ok') && hosts.some(({ status }) => status !== 'ok')
+  const others = isOthers ? ' (--keep-going rolls back the others)' : ''
   return finish(context, {
-    diagnostics: [],
+    diagnostics,
     hosts,
-    text,
+    text: [stopped ? `Nothing was written on any host${others}.` : 'Nothing to roll back.'],
     exitCode: stopped && code === exitCodes.ok ? exitCodes.failed : code,
   })
 }
 
-type Reverting = {
-  readonly ways: readonly Way[]
-  readonly due: readonly Way[]
-  readonly record: string | undefined
-  readonly progress: Progress
-}
+type Reverting = Asked & { readonly due: readonly Way[]; readonly progress: Progress }
 
-async function revertAll(context: RunContext, { ways, due, record, progress }: Reverting): Promise<number> {
+async function revertAll(context: RunContext, reverting: Reverting): Promise<number> {
+  const { found, ways, due, record } = reverting
   const done = await runBatches(context, due, {
     serial: context.options.reboot === true,
-    work: (way) => revertHost(context, way, { record, progress }),
+    work: (way) => revertHost(context, way, reverting),
     isFailed: ({ document }) => document.status !== 'ok',
-    skip: (way): Done => ({
-      document: { ...unreverted(way), status: 'failed' },
-      text: `${way.target.address.name}: not begun, a host before it failed`,
-    }),
+    skip: (way) => skipped(context, way, record),
   })
-  const others = ways.filter((way) => !due.includes(way)).map((way): Done => ({ document: unreverted(way), text: '' }))
-  const all = [...done, ...others]
+  const all = ways.map((way) => done[due.indexOf(way)] ?? { document: unreverted(context, way, record), text: '' })
   return finish(context, {
-    diagnostics: [],
+    diagnostics: found.diagnostics,
     hosts: all.map(({ document }) => document),
     text: all.map(({ text }) => text),
   })
+}
+
+function skipped(context: RunContext, way: Way, record: string | undefined): Done {
+  const { diagnostic, next, text } = notBegun(context, way.target.address.name, rollbackCommand(record))
+  const document = unreverted(context, way, record)
+  const diagnostics = [...document.diagnostics, diagnostic]
+  return { document: { ...document, status: 'failed', diagnostics, next: [next] }, text }
 }
 
 async function revertHost(
@@ -134,35 +165,42 @@ async function revertHost(
   const boot = isReboot
     ? await rebootAndCompare(context, address, { predicted: await predictFromFiles(context, address), progress })
     : null
-  return describeDone(context, { way, reverted, boot })
+  return describeDone(context, { way, record, reverted, boot })
 }
 
-function describeDone(
-  context: RunContext,
-  { way, reverted, boot }: { readonly way: Way; readonly reverted: ApplyResult; readonly boot: RebootOutcome | null },
-): Done {
-  const isBack = reverted.outcome === 'reverted'
-  const status = !reverted.reached
-    ? 'unreachable'
-    : reverted.outcome === 'refused'
-      ? 'refused'
-      : isBack
-        ? (boot?.status ?? 'ok')
-        : 'failed'
+type Finished = {
+  readonly way: Way
+  readonly record: string | undefined
+  readonly reverted: ApplyResult
+  readonly boot: RebootOutcome | null
+}
+
+function describeDone(context: RunContext, { way, record: asked, reverted, boot }: Finished): Done {
+  const { address } = way.target
   const { record, state, regenerated, leftToDo } = reverted
+  const reboot = boot?.isBack === true ? 'done' : reverted.reboot
+  const ending = endingWritten(context, address, { result: reverted, boot, command: rollbackCommand(asked) })
+  const isRebootDue = reboot === 'needed' && address.root === null
   const document: HostDocument = {
-    host: way.target.address.name,
-    status,
+    host: address.name,
+    status: statusOf(reverted, boot),
     diagnostics: [...reverted.diagnostics, ...(boot?.diagnostics ?? [])],
     record,
     state,
-    reboot: boot?.status === 'ok' ? 'done' : reverted.reboot,
+    reboot,
     regenerated,
     leftToDo,
-    next: [],
+    next: ending ? [ending.next] : isRebootDue ? [commandLine(context, 'reboot', { host: address.name })] : [],
     boot: boot?.rows ?? [],
     changes: publicChanges(way),
   }
-  const shown = { ...document, outcome: isBack ? 'rolled back' : reverted.outcome, rows: boot?.rows ?? [] }
-  return { document, text: renderDone(shown, { paint: context.paint, verbose: context.options.verbose === true }) }
+  const outcome = reverted.outcome === 'reverted' ? 'rolled back' : reverted.outcome
+  const shown = { ...document, outcome, rows: boot?.rows ?? [], ending: ending?.state ?? null }
+  return { document, text: renderDone(shown, textOptions(context)) }
+}
+
+function statusOf(reverted: ApplyResult, boot: RebootOutcome | null): HostDocument['status'] {
+  if (!reverted.reached) return 'unreachable'
+  if (reverted.outcome === 'refused') return 'refused'
+  return reverted.outcome === 'reverted' ? (boot?.status ?? 'ok') : 'failed'
 }

@@ -1,4 +1,4 @@
-import type { Paint } from '../report/paint.ts'
+import type { Paint, TextOptions } from '../report/paint.ts'
 
 /** Options of all commands as commander gives them; each command reads those it declares. */
 export type CommandOptions = {
@@ -48,4 +48,9 @@ export type RunContext = {
   readonly signal: AbortSignal
   readonly write: (text: string) => void
   readonly writeError: (text: string) => void
+}
+
+/** How text for people is made in this run. */
+export function textOptions({ paint, width, isTerminal, options }: RunContext): TextOptions {
+  return { paint, width, isWrapped: isTerminal, verbose: options.verbose === true }
 }

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { error, type Diagnostic, type SourcePosition } from '../core/diagnostic.ts'
 import type { HostPlan, ResolvedTask } from '../core/plan.ts'
@@ -6,6 +6,7 @@ import { publicChange, sha256 } from '../core/public-change.ts'
 import { bytesFromText } from '../core/bytes.ts'
 import { tool } from '../core/tool.ts'
 import { planFields } from '../report/documents.ts'
+import { commandLine } from './next-commands.ts'
 import type { HostResult } from './plan-hosts.ts'
 import type { RunContext } from './run-context.ts'
 
@@ -48,7 +49,7 @@ export function savePlan(
   file: string,
   playbooks: readonly string[],
   hosts: readonly HostResult[],
-): void {
+): Diagnostic[] {
   const saved: SavedPlan = {
     format: 1,
     kind: 'passway-plan',
@@ -61,8 +62,30 @@ export function savePlan(
     prune: context.options.prune === true,
     hosts: hosts.flatMap((host) => (host.plan === null ? [] : [saveHost(host, host.plan)])),
   }
-  writeFileSync(resolve(context.cwd, file), `${JSON.stringify(saved, null, 2)}\n`, { mode: 0o600 })
-  context.writeError(`saved: ${file} (apply it with: passway apply ${file})\n`)
+  const problem = writePrivate(resolve(context.cwd, file), `${JSON.stringify(saved, null, 2)}\n`)
+  if (problem !== undefined)
+    return [error('PLAN_NOT_SAVED', `the plan could not be saved to ${file}`, { evidence: [problem] })]
+  if (context.options.json !== true)
+    context.writeError(`saved: ${file} (apply exactly this with: ${applyCommand(context, file)})\n`)
+  return []
+}
+
+/** Of hosts named by the inventory the saved plan knows where they are. */
+function applyCommand(context: RunContext, file: string): string {
+  return commandLine({ ...context, options: { ...context.options, inventory: [] } }, 'apply', { playbooks: [file] })
+}
+
+/** A file that was there keeps its mode when it is written: it is made anew, mode 0600 from its first byte. */
+function writePrivate(path: string, text: string): string | undefined {
+  const fresh = `${path}.${process.pid}`
+  try {
+    writeFileSync(fresh, text, { mode: 0o600, flag: 'wx' })
+    renameSync(fresh, path)
+  } catch (problem) {
+    rmSync(fresh, { force: true })
+    return (problem as Error).message
+  }
+  return undefined
 }
 
 function saveHost(host: HostResult, plan: HostPlan): SavedHost {

@@ -1,27 +1,36 @@
-import type { Diagnostic } from '../core/diagnostic.ts'
 import { planFields, type HostDocument } from '../report/documents.ts'
 import { renderDiagnostic } from '../report/frame.ts'
+import { renderEnding } from '../report/done-text.ts'
+import { escapeForTerminal } from '../report/escape.ts'
 import { renderPlan, count } from '../report/plan-text.ts'
+import { endingUnwritten, type Command, type Ending } from './endings.ts'
 import type { HostResult } from './plan-hosts.ts'
-import type { RunContext } from './run-context.ts'
+import { textOptions, type RunContext } from './run-context.ts'
 
-/** A host's plan as text: one block per host. */
-export function renderHostPlan(context: RunContext, result: HostResult): string {
-  const { paint, width, options } = context
-  if (result.plan === null)
-    return [paint.strong(result.target.address.name), ...renderAll(context, result.diagnostics)].join('\n')
+/** A host's plan as text: one block per host. One that was not planned ends with its state and what to run next. */
+export function renderHostPlan(context: RunContext, result: HostResult, command: Command): string {
+  const options = textOptions(context)
+  const { address } = result.target
+  const ending = endingOf(context, result, command)
+  const last = ending === null ? [] : renderEnding({ state: ending.state, next: [ending.next] }, options)
+  if (result.plan === null) {
+    const shown = result.diagnostics.map((found) => renderDiagnostic(found, options))
+    return [options.paint.strong(escapeForTerminal(address.name)), ...shown, ...last].join('\n')
+  }
   const view = {
-    host: result.target.address.name,
+    host: address.name,
     plan: result.plan,
     system: result.system,
     skipped: result.skipped,
     commandLineNow: result.commandLine,
   }
-  return renderPlan(view, { paint, width, verbose: options.verbose === true })
+  return [renderPlan(view, options), ...last].join('\n')
 }
 
-function renderAll(context: RunContext, diagnostics: readonly Diagnostic[]): string[] {
-  return diagnostics.map((found) => renderDiagnostic(found, context.paint))
+/** How a host ends to which nothing is written because of its plan. */
+export function endingOf(context: RunContext, result: HostResult, command: Command): Ending | null {
+  const { status, diagnostics, target } = result
+  return endingUnwritten(context, target.address, { status, diagnostics, command })
 }
 
 /** A host's plan as in the public JSON. */

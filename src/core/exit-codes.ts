@@ -7,4 +7,6 @@ export const exitCodes = {
   usage: 64,
   bug: 70,
   interrupted: 130,
+  terminated: 143,
+  hungUp: 129,
 } as const

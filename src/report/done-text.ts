@@ -2,32 +2,54 @@ import type { BootRow } from '../checks/compare-boot.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { renderBoot } from './boot-text.ts'
 import { escapeForTerminal } from './escape.ts'
-import { renderDiagnostic } from './frame.ts'
-import type { Paint } from './paint.ts'
+import { renderDiagnostic, renderSentence } from './frame.ts'
+import type { Paint, TextOptions } from './paint.ts'
 
 type Done = {
   readonly host: string
   readonly diagnostics: readonly Diagnostic[]
   readonly outcome: string
   readonly rows: readonly BootRow[]
+  /** Where it did not end well: the host's state, and how that is known. */
+  readonly ending: string | null
   readonly [field: string]: unknown
 }
 
 /** What became of one host: its state, how the boot compared, what is left, and what to run next. */
-export function renderDone(done: Done, options: { paint: Paint; verbose: boolean }): string {
+export function renderDone(done: Done, options: TextOptions): string {
   const { paint } = options
   const leftToDo = done['leftToDo'] as readonly string[]
   const next = done['next'] as readonly string[]
+  // How the boot differs is shown row by row.
+  const diagnostics = done.diagnostics.filter(({ code }) => code !== 'BOOT_DIFFERS')
   return [
     `${paint.strong(escapeForTerminal(done.host))}  ${paintOutcome(done, paint)}`,
-    ...done.diagnostics.map((found) => renderDiagnostic(found, paint)),
+    ...diagnostics.map((found) => renderDiagnostic(found, options)),
     renderBoot(done.rows, options),
-    ...leftToDo.map((each) => `${paint.warning('left to do:')} ${escapeForTerminal(describeLeft(each))}`),
-    done['reboot'] === 'needed' ? paint.changed('a reboot is needed for the rest') : '',
-    ...next.map((command) => `${paint.faint('next:')} ${escapeForTerminal(command)}`),
+    ...leftToDo.flatMap((each) => renderLine('left to do:', paint.warning, describeLeft(each), options)),
+    done['reboot'] === 'needed' && done.ending === null
+      ? paint.changed('a reboot is needed before all of it holds')
+      : '',
+    ...renderEnding({ state: done.ending, next }, options),
   ]
     .filter((line) => line !== '')
     .join('\n')
+}
+
+/** The last lines about a host: its state, where that needs words, and what to run next. */
+export function renderEnding(
+  { state, next }: { readonly state: string | null; readonly next: readonly string[] },
+  options: TextOptions,
+): string[] {
+  const { faint } = options.paint
+  return [
+    ...(state === null ? [] : renderLine('state:', faint, state, options)),
+    ...next.map((command) => `${faint('next:')} ${escapeForTerminal(command)}`),
+  ]
+}
+
+function renderLine(label: string, paintLabel: (text: string) => string, text: string, options: TextOptions): string[] {
+  return renderSentence({ plain: `${label} `, shown: `${paintLabel(label)} ` }, escapeForTerminal(text), options)
 }
 
 function paintOutcome(done: Done, paint: Paint): string {
@@ -40,6 +62,9 @@ function paintOutcome(done: Done, paint: Paint): string {
     lost: paint.error('no answer any more; the host goes on by itself'),
     'rolled back': paint.added('rolled back'),
     done: paint.added('done'),
+    rebooted: paint.added('rebooted'),
+    'not rebooted': paint.error('not rebooted'),
+    unreachable: paint.error('not reached'),
   }
   return `${words[done.outcome] ?? escapeForTerminal(done.outcome)}${record}`
 }

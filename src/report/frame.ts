@@ -1,36 +1,72 @@
 import type { Diagnostic, SourcePosition } from '../core/diagnostic.ts'
 import { escapeForTerminal } from './escape.ts'
-import type { Paint } from './paint.ts'
+import type { TextOptions } from './paint.ts'
+import { wrapWords } from './wrap.ts'
 
 /** A frame shows at most this much of a line, around the marked place. */
-const frameWidth = 110
+const widestFrame = 110
+
+/** Evidence, hints and broken messages stand under the first line. */
+const indent = '   '
+
+type Options = Pick<TextOptions, 'paint'> & Partial<TextOptions>
 
 /**
  * One diagnostic as people read it: `file:line:column: error CODE: message`, the line, a caret, evidence, hint.
  * Lines are not terminated by a newline at the end.
  */
-export function renderDiagnostic(diagnostic: Diagnostic, paint: Paint, verbose = true): string {
+export function renderDiagnostic(diagnostic: Diagnostic, given: Options): string {
+  const options: TextOptions = { width: widestFrame, isWrapped: false, verbose: true, ...given }
+  const { paint } = options
   const place = diagnostic.source ? `${formatPosition(diagnostic.source)}: ` : ''
-  const head = paint[diagnostic.severity](`${diagnostic.severity} ${diagnostic.code}`)
+  const { severity, code, message, hint } = diagnostic
+  const head = {
+    plain: `${place}${severity} ${code}: `,
+    shown: `${paint.strong(place)}${paint[severity](`${severity} ${code}`)}: `,
+  }
   return [
-    `${paint.strong(place)}${head}: ${escapeForTerminal(diagnostic.message, { keepNewlines: true })}`,
-    ...(diagnostic.source ? renderFrame(diagnostic.source, paint) : []),
-    ...renderEvidence(diagnostic.evidence ?? [], paint, verbose),
-    ...(diagnostic.hint === undefined ? [] : [`   ${paint.note('hint:')} ${escapeForTerminal(diagnostic.hint)}`]),
+    ...renderSentence(head, escapeForTerminal(message, { keepNewlines: true }), options),
+    ...(diagnostic.source ? renderFrame(diagnostic.source, options) : []),
+    ...renderEvidence(diagnostic.evidence ?? [], options),
+    ...(hint === undefined ? [] : renderLabelled('hint:', paint.note, hint, options)),
   ].join('\n')
 }
 
 /** Without `verbose` a long list of evidence is cut, and says so. */
 const evidenceShown = 8
 
-function renderEvidence(evidence: readonly string[], paint: Paint, verbose: boolean): string[] {
+function renderEvidence(evidence: readonly string[], options: TextOptions): string[] {
   const lines = evidence.flatMap((line) => line.split('\n'))
-  const shown = verbose || lines.length <= evidenceShown + 1 ? lines : lines.slice(0, evidenceShown)
+  const shown = options.verbose || lines.length <= evidenceShown + 1 ? lines : lines.slice(0, evidenceShown)
   const rest = lines.length - shown.length
-  return [
-    ...shown.map((line) => `   ${paint.faint('seen:')} ${escapeForTerminal(line)}`),
-    ...(rest > 0 ? [`   ${paint.faint(`seen: … and ${rest} more (-v)`)}`] : []),
-  ]
+  return [...shown, ...(rest > 0 ? [`\u2026 and ${rest} more (-v)`] : [])].flatMap((line) =>
+    renderLabelled('seen:', options.paint.faint, line, options),
+  )
+}
+
+function renderLabelled(
+  label: string,
+  paintLabel: (text: string) => string,
+  text: string,
+  options: TextOptions,
+): string[] {
+  const head = { plain: `${indent}${label} `, shown: `${indent}${paintLabel(label)} ` }
+  return renderSentence(head, escapeForTerminal(text), options)
+}
+
+/** A sentence after its label, on a terminal broken at its width; the rest is indented. */
+export function renderSentence(
+  head: { readonly plain: string; readonly shown: string },
+  text: string,
+  { width, isWrapped }: Pick<TextOptions, 'width' | 'isWrapped'>,
+): string[] {
+  if (!isWrapped || text.includes('\n') || head.plain.length + text.length <= width) return [`${head.shown}${text}`]
+  const margin = ' '.repeat(head.plain.startsWith(indent) ? Math.min(head.plain.length, 14) : indent.length)
+  const room = width - margin.length
+  const placeholder = '\u0000'.repeat(Math.max(0, head.plain.length - margin.length - 1))
+  return wrapWords([placeholder, ...text.split(' ')], room).map((words, index) =>
+    index === 0 ? `${head.shown}${words.slice(1).join(' ')}`.trimEnd() : `${margin}${words.join(' ')}`,
+  )
 }
 
 /** `file:line:column` */
@@ -38,8 +74,9 @@ export function formatPosition(source: SourcePosition): string {
   return `${escapeForTerminal(source.file)}:${source.line}:${source.column}`
 }
 
-function renderFrame(source: SourcePosition, paint: Paint): string[] {
+function renderFrame(source: SourcePosition, { paint, width }: TextOptions): string[] {
   if (source.text === undefined) return []
+  const frameWidth = Math.min(widestFrame, width - 8)
   const number = String(source.line).padStart(5)
   const start = Math.max(0, source.column - 1 - Math.floor(frameWidth / 2))
   const shown = escapeForTerminal(source.text.slice(start, start + frameWidth))

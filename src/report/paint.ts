@@ -10,6 +10,16 @@ export type Paint = {
   readonly faint: (text: string) => string
 }
 
+/** How text for people is made. */
+export type TextOptions = {
+  readonly paint: Paint
+  /** Columns. */
+  readonly width: number
+  /** On a terminal sentences are broken at its width; a file or a pipe gets each on one line. */
+  readonly isWrapped?: boolean
+  readonly verbose: boolean
+}
+
 function sgr(open: number, close: number): (text: string) => string {
   return (text) => (text === '' ? '' : `\u001b[${open}m${text}\u001b[${close}m`)
 }

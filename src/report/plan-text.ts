@@ -8,7 +8,7 @@ import { renderTextDiff } from './diff-text.ts'
 import { escapeForTerminal } from './escape.ts'
 import { groupChanges, nameTargets, type ChangeGroup } from './group-changes.ts'
 import { formatPosition, renderDiagnostic } from './frame.ts'
-import type { Paint } from './paint.ts'
+import type { Paint, TextOptions } from './paint.ts'
 import { wrapWords } from './wrap.ts'
 
 export type PlanView = {
@@ -21,15 +21,13 @@ export type PlanView = {
   readonly commandLineNow: string
 }
 
-export type TextOptions = { readonly paint: Paint; readonly width: number; readonly verbose: boolean }
-
 /** A host's plan for people: what is refused, what changes, what is rebuilt, what boots next. */
 export function renderPlan(view: PlanView, options: TextOptions): string {
   const { plan } = view
   const diagnostics = [...plan.tasks.flatMap((task) => task.diagnostics), ...plan.diagnostics]
   const blocks = [
     [renderHeading(view, options)],
-    diagnostics.map((diagnostic) => renderDiagnostic(diagnostic, options.paint, options.verbose)),
+    diagnostics.map((diagnostic) => renderDiagnostic(diagnostic, options)),
     ...groupChanges(plan.changes).map((group) => renderChanges(group, plan.tasks, options)),
     renderConsequences(view, options),
     options.verbose ? renderTasks(view, options) : [],
@@ -112,18 +110,21 @@ function renderConsequences(view: PlanView, options: TextOptions): string[] {
   const { plan } = view
   const rows: [string, string[]][] = [
     ['rebuilt', plan.regenerate.length > 0 ? [plan.regenerate.map(nameRegeneration).join(', ')] : []],
-    ['reboot', plan.reboot === 'needed' ? [renderReboot(view, options)] : []],
+    ['reboot', plan.reboot === 'needed' ? renderReboot(view, options) : []],
     ...(plan.nextBoot && plan.reboot === 'needed' ? renderNextBoot(plan.nextBoot, view.commandLineNow, options) : []),
     [
       'waiting',
       plan.pending
         .map((row) => `${row.what}: saved ${row.saved}, live ${row.live}`)
-        .map((line) => escapeForTerminal(line)),
+        .flatMap((line) => breakRow(escapeForTerminal(line), options)),
     ],
     [
       'orphans',
-      plan.orphans.map(
-        (claim) => `${escapeForTerminal(renderClaim(claim))} (no task asks for it any more; --prune removes it)`,
+      plan.orphans.flatMap((claim) =>
+        breakRow(
+          `${escapeForTerminal(renderClaim(claim))} (no task asks for it any more; --prune removes it)`,
+          options,
+        ),
       ),
     ],
   ]
@@ -131,7 +132,7 @@ function renderConsequences(view: PlanView, options: TextOptions): string[] {
 }
 
 /** Why a boot is needed, in a few words. */
-function renderReboot({ plan, commandLineNow }: PlanView, { paint }: TextOptions): string {
+function renderReboot({ plan, commandLineNow }: PlanView, options: TextOptions): string[] {
   const drivers = Object.values(plan.nextBoot?.drivers ?? {}).filter(({ now, next }) => now !== next)
   const isOther = plan.nextBoot !== null && words(plan.nextBoot.kernelCommandLine) !== words(commandLineNow)
   const reasons = [
@@ -140,7 +141,8 @@ function renderReboot({ plan, commandLineNow }: PlanView, { paint }: TextOptions
     drivers.length > 0 ? `the drivers of ${count(drivers.length, 'function')}` : '',
     plan.pending.length > 0 ? `${count(plan.pending.length, 'setting')} saved earlier` : '',
   ].filter((reason) => reason !== '')
-  return `${paint.changed('needed')}${reasons.length > 0 ? ` for ${reasons.join(', ')}` : ''}`
+  const [first = '', ...others] = breakRow(`needed${reasons.length > 0 ? ` for ${reasons.join(', ')}` : ''}`, options)
+  return [first.replace('needed', options.paint.changed('needed')), ...others]
 }
 
 function words(commandLine: string): string {
@@ -154,10 +156,22 @@ function splitCommandLine(line: string): string[] {
 }
 
 function renderRow(name: string, lines: readonly string[], { paint }: TextOptions): string[] {
-  return lines.map((line, index) => `${paint.faint((index === 0 ? name : '').padEnd(14))}${line}`)
+  return lines.map((line, index) => `${paint.faint((index === 0 ? name : '').padEnd(rowIndent))}${line}`)
 }
 
-function nameRegeneration(regeneration: HostPlan['regenerate'][number]): string {
+/** Where the values of rows begin. */
+const rowIndent = 14
+
+/** A row's sentence, on a terminal broken at its width. */
+function breakRow(line: string, { width, isWrapped }: TextOptions): string[] {
+  if (!isWrapped) return [line]
+  return wrapWords(line.split(' '), width - rowIndent).map(
+    (words, index) => `${index === 0 ? '' : '  '}${words.join(' ')}`,
+  )
+}
+
+/** A derived file in the words of people. */
+export function nameRegeneration(regeneration: HostPlan['regenerate'][number]): string {
   const names = {
     units: 'systemd units',
     tmpfiles: 'tmpfiles',
@@ -178,7 +192,10 @@ function renderNextBoot(next: NextBoot, now: string, options: TextOptions): [str
       'huge pages',
       Object.entries(next.hugepages).map(([size, pool]) => `${size}: ${pool.total}${renderNodes(pool.nodes)}`),
     ],
-    ['uncertain', next.uncertain.map((row) => escapeForTerminal(`${row.what}: ${row.why} (${row.code})`))],
+    [
+      'uncertain',
+      next.uncertain.flatMap((row) => breakRow(escapeForTerminal(`${row.what}: ${row.why} (${row.code})`), options)),
+    ],
   ]
 }
 
@@ -204,12 +221,17 @@ function renderCommandLine(next: string, now: string, { paint, width }: TextOpti
       ]
 }
 
-function renderDrivers(next: NextBoot, { paint, verbose }: TextOptions): string[] {
+function renderDrivers(next: NextBoot, options: TextOptions): string[] {
+  const { paint, verbose, width, isWrapped } = options
   return Object.entries(next.drivers)
     .filter(([, driver]) => verbose || driver.now !== driver.next || !driver.certain)
-    .map(([address, driver]) => {
-      const sure = driver.certain ? '' : ' (not certain)'
-      return `${address}  ${driver.now ?? 'none'} → ${paint.strong(driver.next ?? 'none')}${sure}  ${paint.faint(escapeForTerminal(driver.because))}`
+    .flatMap(([address, { now, next: then, certain, because }]) => {
+      const sure = certain ? '' : ' (not certain)'
+      const plain = `${address}  ${now ?? 'none'} → ${then ?? 'none'}${sure}`
+      const shown = `${address}  ${now ?? 'none'} → ${paint.strong(then ?? 'none')}${sure}`
+      const why = escapeForTerminal(because)
+      if (!isWrapped || rowIndent + plain.length + 2 + why.length <= width) return [`${shown}  ${paint.faint(why)}`]
+      return [shown, ...breakRow(`  ${why}`, options).map((line) => paint.faint(line))]
     })
 }
 

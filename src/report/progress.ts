@@ -20,17 +20,17 @@ export function startProgress(
   }
   return {
     tell(host, text) {
-      draw('')
+      if (status !== '') draw('')
       write(`${escapeForTerminal(host)}: ${escapeForTerminal(text)}\n`)
-      draw(status)
+      if (status !== '') draw(status)
     },
     show(text) {
       status = escapeForTerminal(text).slice(0, options.width - 1)
       draw(status)
     },
     end() {
+      if (status !== '') draw('')
       status = ''
-      draw('')
     },
   }
 }

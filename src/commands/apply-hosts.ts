@@ -1,0 +1,187 @@
+import type { HostAddress } from '../core/host-address.ts'
+import type { HostPlan } from '../core/plan.ts'
+import { applyPlan, type ApplyResult } from '../host/execute.ts'
+import { readRecords } from '../host/read-records.ts'
+import type { HostDocument } from '../report/documents.ts'
+import { renderDone, renderEnding } from '../report/done-text.ts'
+import { escapeForTerminal } from '../report/escape.ts'
+import type { Progress } from '../report/progress.ts'
+import { controllerName } from './controller.ts'
+import { endingWritten, type Command } from './endings.ts'
+import { finish } from './finish.ts'
+import { commandLine } from './next-commands.ts'
+import { notBegun } from './not-begun.ts'
+import type { HostResult, PlannedHosts } from './plan-hosts.ts'
+import { rebootAndCompare, type RebootOutcome } from './reboot-host.ts'
+import { keepCopies } from './record-copies.ts'
+import { rescueLines } from './rescue-lines.ts'
+import { runBatches } from './run-batches.ts'
+import { textOptions, type RunContext } from './run-context.ts'
+import { endingOf } from './show-plans.ts'
+import { tellEvent } from './tell-event.ts'
+
+/** What is run after a host was refused: a saved plan that is stale is made again, not applied again. */
+export type Again = Required<Command>
+
+/** A run: one record ID on all its hosts. */
+export type ApplyRun = {
+  readonly id: string
+  readonly created: string
+  readonly again: Again
+  readonly progress: Progress
+}
+type Done = { readonly document: HostDocument; readonly text: string }
+
+/** Applies what is due, host by host, and says how each ended. */
+export async function applyHosts(
+  context: RunContext,
+  {
+    planned,
+    due,
+    run,
+  }: { readonly planned: PlannedHosts; readonly due: readonly HostResult[]; readonly run: ApplyRun },
+): Promise<number> {
+  const done = await runBatches(context, due, {
+    serial: context.options.reboot === true,
+    work: (host) => applyHost(context, host, run),
+    isFailed: ({ document }) => document.status !== 'ok',
+    skip: (host) => skipped(context, host, run),
+  })
+  const all = planned.hosts.map((host) => done[due.indexOf(host)] ?? leftOut(context, host, run))
+  return finish(context, {
+    diagnostics: planned.diagnostics,
+    hosts: all.map(({ document }) => document),
+    text: all.map(({ text }) => text),
+  })
+}
+
+/** A host that was refused, not reached, or had nothing to do, among others that were applied. */
+function leftOut(context: RunContext, host: HostResult, { again }: ApplyRun): Done {
+  const { address } = host.target
+  const document = unwritten(context, host, again, {
+    host: address.name,
+    status: host.status,
+    diagnostics: host.plan?.diagnostics ?? host.diagnostics,
+  })
+  const ending = endingOf(context, host, again)
+  if (ending === null) return { document, text: '' }
+  const heading = `${context.paint.strong(escapeForTerminal(address.name))}  ${context.paint.error(statusWords[host.status])}`
+  const last = renderEnding({ state: ending.state, next: [ending.next] }, textOptions(context))
+  return { document, text: [heading, ...last].join('\n') }
+}
+
+const statusWords = { ok: '', refused: 'refused', unreachable: 'not reached', failed: 'failed' } as const
+
+function skipped(context: RunContext, host: HostResult, { again }: ApplyRun): Done {
+  const { name } = host.target.address
+  const flags = context.options.reboot === true ? ['--reboot'] : []
+  const { diagnostic, next, text } = notBegun(context, name, again.verb === 'apply' ? { ...again, flags } : again)
+  const document = { host: name, status: 'failed', diagnostics: [diagnostic], ...nothing, next: [next] } as const
+  return { document, text }
+}
+
+async function applyHost(context: RunContext, host: HostResult, run: ApplyRun): Promise<Done> {
+  const { plan, target } = host
+  if (plan === null) throw new Error('a host without a plan is not applied')
+  const applied = isWritten(plan) ? await write(context, host, run) : nothingWritten(plan)
+  if (applied.record !== null) await copyRecords(target.address)
+  const isReboot = context.options.reboot === true && applied.outcome === 'committed' && applied.reboot === 'needed'
+  if (isReboot && applied.record !== null) tellWayBack(context, host, applied.record)
+  const boot = isReboot
+    ? await rebootAndCompare(context, target.address, { predicted: plan.nextBoot, progress: run.progress })
+    : null
+  return describeDone(context, { address: target.address, again: run.again, applied, boot })
+}
+
+/** The controller keeps what the host tells of its records, for when the host does not answer. */
+async function copyRecords(address: HostAddress): Promise<void> {
+  const { reached, records } = await readRecords(address, { by: controllerName(), master: true })
+  if (reached) keepCopies(address.name, records)
+}
+
+async function write(context: RunContext, host: HostResult, run: ApplyRun): Promise<ApplyResult> {
+  const { name } = host.target.address
+  return applyPlan(host.target.address, host.plan as HostPlan, {
+    id: run.id,
+    created: run.created,
+    by: controllerName(),
+    playbooks: run.again.playbooks,
+    accepted: host.tasks.flatMap((task, index) => [...task.accept].map(([code, why]) => ({ task: index, code, why }))),
+    rescue: rescueLines(run.id, host.stateDirectory),
+    master: true,
+    signal: context.signal,
+    onEvent: (event) => tellEvent(run.progress, name, event),
+  })
+}
+
+/** Everything is saved already and waits for the boot alone. */
+function nothingWritten(plan: HostPlan): ApplyResult {
+  return {
+    outcome: 'committed',
+    record: null,
+    state: null,
+    reboot: plan.reboot,
+    regenerated: [],
+    leftToDo: [],
+    diagnostics: [],
+    reached: true,
+  }
+}
+
+function tellWayBack(context: RunContext, host: HostResult, record: string): void {
+  const lines = rescueLines(record, host.stateDirectory).map((line) => `  ${line}\n`)
+  context.writeError(`${host.target.address.name}: if it does not come back, at its console:\n${lines.join('')}`)
+}
+
+type Finished = {
+  readonly address: HostAddress
+  readonly again: Again
+  readonly applied: ApplyResult
+  readonly boot: RebootOutcome | null
+}
+
+function describeDone(context: RunContext, { address, again, applied, boot }: Finished): Done {
+  const { record, state, regenerated, leftToDo } = applied
+  const reboot = boot?.isBack === true ? 'done' : applied.reboot
+  const ending = endingWritten(context, address, { result: applied, boot, command: again })
+  const document: HostDocument = {
+    host: address.name,
+    status: statusOf(applied, boot),
+    diagnostics: [...applied.diagnostics, ...(boot?.diagnostics ?? [])],
+    record,
+    state,
+    reboot,
+    regenerated,
+    leftToDo,
+    next: ending === null ? nextOf(context, address, reboot) : [ending.next],
+    boot: boot?.rows ?? [],
+  }
+  const shown = { ...document, outcome: applied.outcome, rows: boot?.rows ?? [], ending: ending?.state ?? null }
+  return { document, text: renderDone(shown, textOptions(context)) }
+}
+
+/** What a person may do now that all went well. A tree does not boot. */
+function nextOf(context: RunContext, { name, root }: HostAddress, reboot: string): string[] {
+  const back = commandLine(context, 'rollback', { host: name })
+  return reboot === 'needed' && root === null ? [commandLine(context, 'reboot', { host: name }), back] : [back]
+}
+
+function statusOf(applied: ApplyResult, boot: RebootOutcome | null): HostDocument['status'] {
+  if (!applied.reached) return 'unreachable'
+  if (applied.outcome === 'refused') return 'refused'
+  if (applied.outcome !== 'committed' && applied.outcome !== 'done') return 'failed'
+  return boot?.status ?? 'ok'
+}
+
+/** Something is to be written or rebuilt. */
+export function isWritten(plan: HostPlan): boolean {
+  return plan.changes.length > 0 || plan.regenerate.length > 0
+}
+
+const nothing = { record: null, state: null, reboot: 'none', regenerated: [], leftToDo: [] } as const
+
+/** The document of a host that nothing was written on. */
+export function unwritten(context: RunContext, host: HostResult, again: Again, document: HostDocument): HostDocument {
+  const ending = endingOf(context, host, again)
+  return { ...document, ...nothing, next: ending === null ? [] : [ending.next] }
+}
