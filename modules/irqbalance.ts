@@ -75,15 +75,22 @@ function planUnit({ state }: Params, snapshot: Snapshot): Claim[] {
 
 function planList(banned: readonly number[], snapshot: Snapshot, options: TaskOptions): Claim[] {
   const target = findEnvironmentFile(snapshot)
+  const current = findVariable(snapshot, variable)?.value
   const list: Claim = {
     want: 'present',
     of: 'environment-variable',
     target,
     name: variable,
-    value: formatCpuList(banned),
+    value: current !== undefined && isSameList(current, banned) ? current : formatCpuList(banned),
   }
   if (!options.adopt) return [list]
   return [{ want: 'absent', of: 'environment-variable', target, name: legacyVariable, value: null }, list]
+}
+
+/** However it is written. */
+function isSameList(text: string, cpus: readonly number[]): boolean {
+  const parsed = parseCpuList(text)
+  return parsed !== undefined && formatCpuList(parsed) === formatCpuList(cpus)
 }
 
 function checkUnit({ state }: Params, snapshot: Snapshot): readonly Diagnostic[] {
@@ -131,7 +138,7 @@ function checkLegacy(snapshot: Snapshot, options: TaskOptions): readonly Diagnos
 function noteRestart({ state }: Params, banned: readonly number[], snapshot: Snapshot): readonly Diagnostic[] {
   const running = snapshot.units.get(unit)?.active === true
   const current = findVariable(snapshot, variable)?.value
-  if (state === 'disabled' || !running || current === formatCpuList(banned)) return []
+  if (state === 'disabled' || !running || (current !== undefined && isSameList(current, banned))) return []
   return [
     note('RESTART_NEEDED', 'the running irqbalance keeps its old list until it is started again', {
       hint: 'systemctl restart irqbalance, or the next boot',

@@ -5,10 +5,9 @@ import { parseArgumentList } from './argument-list.ts'
 import type { ArgumentLists } from './argument-list.ts'
 import { isArgumentMet, isSequenceMet } from './settle-arguments.ts'
 import type { ArgumentMerged } from './settle-grub.ts'
+import { linuxScripts } from './linux-scripts.ts'
 import { noteOutdated } from './workspace.ts'
 import type { Workspace } from './workspace.ts'
-
-const linuxScripts: ReadonlySet<string> = new Set(['10_linux', '10_linux_zfs'])
 
 /** Entries that 10_linux writes: those that are generated from the variables. */
 export function listGenerated(stack: BootStack): readonly GrubEntry[] {

@@ -6,6 +6,7 @@ import { findDefaultEntry, parseGrubCfg } from '../formats/grub-cfg.ts'
 import type { DefaultEntry, GrubCfg, GrubEntry } from '../formats/grub-cfg.ts'
 import { parseGrubenv } from '../formats/grubenv.ts'
 import { findGrubSetting, readGrubDefaults } from './grub-defaults.ts'
+import { linuxScripts } from './linux-scripts.ts'
 
 export const grubConfigurationPath = '/boot/grub/grub.cfg'
 const grubenvPath = '/boot/grub/grubenv'
@@ -38,7 +39,7 @@ export function detectBootStack(snapshot: Snapshot): DetectedStack {
   const found = findBootEntry(snapshot, menu)
   if (!found.ok)
     return unsupported('a GRUB menu without a default that can be told', [`${grubConfigurationPath}: ${found.problem}`])
-  const problem = describeEntry(found.entry)
+  const problem = describeEntry(found.entry, found.once)
   if (problem !== undefined)
     return unsupported(problem, [`${grubConfigurationPath}:${found.entry.line}: ${found.entry.title}`])
   const { entry, once } = found
@@ -62,10 +63,16 @@ export function findBootEntry(snapshot: Snapshot, menu: GrubCfg): DefaultEntry {
   return findDefaultEntry(menu, { grubenv, ...(typeof setting === 'string' ? { grubDefault: setting } : {}) })
 }
 
-function describeEntry(entry: GrubEntry): string | undefined {
+/** Entries of other scripts do not get the arguments that 10_linux composes; one chosen once is not the default. */
+function describeEntry(entry: GrubEntry, once: boolean): string | undefined {
   if (entry.boots === 'xen') return 'Xen by default'
   if (entry.boots === 'other') return 'another operating system by default'
-  return entry.linux === null ? 'an entry that cannot be read' : undefined
+  if (entry.linux === null) return 'an entry that cannot be read'
+  if (once || entry.section === null || linuxScripts.has(entry.section)) {
+    return entry.isRecovery && !once ? 'a recovery entry by default' : undefined
+  }
+  if (entry.section === '30_os-prober') return 'another operating system by default'
+  return `an entry of /etc/grub.d/${entry.section} by default`
 }
 
 type Found = { readonly name: string; readonly evidence: readonly string[] }
@@ -82,12 +89,17 @@ function findForeignLoader(snapshot: Snapshot): Found | undefined {
     ['/boot/loader/entries', 'boot loader specification entries (BLS, grubby)'],
   ]
   const mark = marks.find(([path]) => isThere(snapshot, path))
-  if (mark !== undefined && !(mark[0] === '/boot/loader/entries' && isDebianGrub(snapshot))) {
+  if (mark !== undefined && (mark[0] !== '/boot/loader/entries' || hasGrubby(snapshot))) {
     return { name: mark[1], evidence: [mark[0]] }
   }
   if (isDebianGrub(snapshot)) return undefined
   if (isThere(snapshot, '/boot/grub2')) return { name: 'GRUB as Fedora and SUSE install it', evidence: ['/boot/grub2'] }
   return findLoaderWithoutGrub(snapshot)
+}
+
+/** Entries of that kind are GRUB's only where grubby writes them; systemd-boot has the same folder on a shared /boot. */
+function hasGrubby(snapshot: Snapshot): boolean {
+  return !isDebianGrub(snapshot) && (snapshot.tools.has('grubby') || isThere(snapshot, '/boot/grub2'))
 }
 
 /** The generated menu and its source. update-grub is asked for only where tools can be run at all. */
@@ -96,12 +108,14 @@ function isDebianGrub(snapshot: Snapshot): boolean {
   return hasTool && isThere(snapshot, grubConfigurationPath) && isThere(snapshot, '/etc/default/grub')
 }
 
+const systemdBootPaths = ['/boot/loader', '/boot/efi/loader', '/efi/loader', '/etc/kernel/cmdline']
+
 function findLoaderWithoutGrub(snapshot: Snapshot): Found {
   if (isThere(snapshot, grubConfigurationPath)) {
     const lacks = isThere(snapshot, '/etc/default/grub') ? 'no update-grub' : 'no /etc/default/grub'
     return { name: `a GRUB that is not Debian's`, evidence: [grubConfigurationPath, lacks] }
   }
-  const loader = ['/boot/loader', '/etc/kernel/cmdline'].filter((path) => isThere(snapshot, path))
+  const loader = systemdBootPaths.filter((path) => isThere(snapshot, path))
   if (loader.length > 0) return { name: 'systemd-boot', evidence: [...loader, `no ${grubConfigurationPath}`] }
   return { name: 'no boot loader that was found', evidence: [`no ${grubConfigurationPath}`] }
 }

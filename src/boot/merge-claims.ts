@@ -1,7 +1,9 @@
 import type { Claim, ClaimOfTask } from '../core/claim.ts'
 import { error } from '../core/diagnostic.ts'
-import { describeClaim, formatIdentity, formatSlot } from './claim-identity.ts'
+import { formatIdentity, formatSlot } from './claim-identity.ts'
+import { describeConflicts } from './describe-conflicts.ts'
 import { findConflict, findFileConflict, findSequenceConflict } from './find-conflict.ts'
+import { concernsPool, findPoolConflict } from './find-pool-conflict.ts'
 import { orderClaims } from './order-claims.ts'
 import type { MergedClaim, TaskDiagnostic } from './tasked.ts'
 
@@ -59,25 +61,18 @@ function findConflicts(merged: readonly MergedClaim[]): readonly TaskDiagnostic[
     slot.flatMap((a, index) => slot.slice(index + 1).map((b) => [a, b, findConflict(a.claim, b.claim)] as const)),
   )
   const wide = merged.filter(({ claim }) => claim.of === 'argument-sequence' || claim.of === 'file')
-  const across = wide.flatMap((a) =>
-    merged.map((b) => [a, b, findSequenceConflict(a.claim, b.claim) ?? findFileConflict(a.claim, b.claim)] as const),
-  )
-  return [...within, ...across].flatMap(([a, b, why]) => (why === undefined ? [] : [describeConflict(a, b, why)]))
+  const across = wide.flatMap((a) => merged.map((b) => [a, b, findWideConflict(a.claim, b.claim)] as const))
+  const pools = merged.filter(({ claim }) => concernsPool(claim))
+  const betweenPools = pools.flatMap((a, index) => {
+    const others = pools.slice(index + 1).filter((b) => formatSlot(a.claim) !== formatSlot(b.claim))
+    return others.map((b) => [a, b, findPoolConflict(a.claim, b.claim)] as const)
+  })
+  const all = [...within, ...across, ...betweenPools]
+  return describeConflicts(all.flatMap(([a, b, why]) => (why === undefined ? [] : [{ a, b, why }])))
 }
 
-function describeConflict(a: MergedClaim, b: MergedClaim, why: string): TaskDiagnostic {
-  const [first, second] = (a.tasks[0] ?? 0) <= (b.tasks[0] ?? 0) ? [a, b] : [b, a]
-  return {
-    diagnostic: error(
-      'CLAIM_CONFLICT',
-      `${describeClaim(first.claim)} and ${describeClaim(second.claim)} cannot both hold: ${why}`,
-      {
-        hint: 'change one of the two tasks, or keep them apart with when',
-      },
-    ),
-    tasks: [...new Set([...first.tasks, ...second.tasks])].toSorted((x, y) => x - y),
-    claims: [first.claim, second.claim],
-  }
+function findWideConflict(a: Claim, b: Claim): string | undefined {
+  return findSequenceConflict(a, b) ?? findFileConflict(a, b)
 }
 
 function describeOrder(conflict: { list: string; tasks: readonly number[] }): TaskDiagnostic {

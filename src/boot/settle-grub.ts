@@ -5,6 +5,7 @@ import type { ShellFile, TokenEdit } from '../formats/shell-assignments.ts'
 import { composeNormal, hasName, sameList } from './argument-list.ts'
 import type { ArgumentList, ArgumentLists } from './argument-list.ts'
 import { describeClaim } from './claim-identity.ts'
+import { findUnwritable } from './find-unwritable.ts'
 import { foldName } from './fold-name.ts'
 import {
   evaluateGrubArguments,
@@ -95,6 +96,11 @@ function settleLists(
   const tasks = new Set<number>()
   for (const merged of inOrder(claims)) {
     const next = applyClaim(lists, merged.claim)
+    const problem = findUnwritable(lists, next, merged.claim)
+    if (problem !== undefined) {
+      workspace.diagnostics.push({ diagnostic: problem, tasks: merged.tasks, claims: [merged.claim] })
+      continue
+    }
     if (sameLists(lists, next)) continue
     const handWritten = findHandWritten(lists, merged, context)
     if (handWritten !== undefined) {
@@ -141,9 +147,9 @@ function findHandWritten(
   if (context.isExplicit(merged) || context.isOwned(merged)) return undefined
   const names = claim.of === 'kernel-argument' ? [claim.name] : claim.names
   const found = composeNormal(lists).filter((argument) => names.some((name) => hasName(argument, name)))
-  const own =
-    claim.of === 'kernel-argument' && claim.member === true && found.every((argument) => argument.origin === null)
-  return found.length === 0 || own ? undefined : found
+  // What has no origin comes with this plan.
+  const others = found.filter((argument) => argument.origin !== null)
+  return others.length === 0 ? undefined : others
 }
 
 function describeHandWritten(found: KnownArguments, merged: ArgumentMerged, args: ArgumentList) {
@@ -152,12 +158,13 @@ function describeHandWritten(found: KnownArguments, merged: ArgumentMerged, args
   const at = found.assignedAt[variable]?.at(-1)
   const text = args.map((argument) => argument.text).join(' ')
   const evidence = [at === undefined ? text : `${at.path}:${at.line}: ${text}`]
+  const joins = merged.claim.of === 'kernel-argument' && merged.claim.member === true
   return {
     diagnostic: error(
       'ADOPT_NEEDED',
       `${describeClaim(merged.claim)} is wanted, but something else was written by hand`,
       {
-        hint: 'adopt: true on the task replaces it',
+        hint: joins ? 'adopt: true on the task adds to it' : 'adopt: true on the task replaces it',
         evidence,
       },
     ),

@@ -114,7 +114,9 @@ export function settleUnit(workspace: Workspace, merged: MergedClaim, claim: Of<
   }
   const wanted = claim.want === 'absent' ? { enabled: false, active: false, masked: false } : claim.after
   const canRun = workspace.snapshot.systemd && !workspace.snapshot.tree
-  const after = { ...wanted, active: canRun ? wanted.active : null }
+  // Masked goes further than disabled: whoever masked it wants no less.
+  const staysMasked = !wanted.enabled && (state?.enabled?.startsWith('masked') ?? false)
+  const after = { ...wanted, active: canRun ? wanted.active : null, masked: wanted.masked || staysMasked }
   const before = state?.exists === true ? toUnitValue(state, after) : null
   if (before !== null && isUnitMet(before, after, state)) return
   pushChange(workspace, {

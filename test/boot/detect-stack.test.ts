@@ -54,6 +54,20 @@ test(
   /systemd-boot/,
   /no \/boot\/grub\/grub.cfg/,
 )
+test(
+  'systemd-boot with its entries on /boot',
+  testRefusal,
+  snapshot({ files: { ...noGrub, '/boot/loader': directory, '/boot/loader/entries': directory } }),
+  /with systemd-boot,/,
+  /\/boot\/loader/,
+)
+test(
+  'systemd-boot on the EFI partition',
+  testRefusal,
+  snapshot({ files: { ...noGrub, '/boot/efi/loader': directory } }),
+  /with systemd-boot,/,
+  /\/boot\/efi\/loader/,
+)
 test('nothing at all', testRefusal, snapshot({ files: noGrub }), /no boot loader/, /no \/boot\/grub/)
 test('Arch', testRefusal, snapshot({ tools: tools('grub-mkconfig', 'mkinitcpio') }), /not Debian's|mkinitcpio/, /./)
 test('dracut on Ubuntu', testRefusal, snapshot({ tools: tools('update-grub', 'dracut') }), /dracut/, /dracut/)
@@ -67,6 +81,27 @@ test(
   snapshot({ files: { '/boot/grub/grub.cfg': file(windows) } }),
   /another operating system/,
   /Windows/,
+)
+
+/** A menu whose default is the entry of another script. */
+function menuOf(script: string): Snapshot {
+  const entry = `### BEGIN /etc/grub.d/${script} ###\nmenuentry 'Mine' --id mine {\n\tlinux /vmlinuz root=/dev/sdb1\n}\n### END /etc/grub.d/${script} ###\n`
+  const files = {
+    '/boot/grub/grub.cfg': file(grubConfiguration('quiet') + entry),
+    '/etc/default/grub': 'GRUB_DEFAULT=mine\n',
+  }
+  return snapshot({ files })
+}
+
+test('another Linux', testRefusal, menuOf('30_os-prober'), /another operating system by default/, /Mine/)
+test('an entry of the admin', testRefusal, menuOf('40_custom'), /an entry of \/etc\/grub.d\/40_custom/, /Mine/)
+const recoverySetting = 'GRUB_DEFAULT="1>1"\n'
+test(
+  'a recovery entry',
+  testRefusal,
+  snapshot({ files: { '/etc/default/grub': recoverySetting } }),
+  /a recovery entry by default/,
+  /recovery mode/,
 )
 test('no entry', testRefusal, snapshot({ files: { '/boot/grub/grub.cfg': file('') } }), /without a default/, /no entry/)
 

@@ -46,6 +46,46 @@ const conflicts: readonly (readonly [string, Claim, Claim])[] = [
   ['two states of a unit', unit(true, null), unit(false, null)],
 ]
 
+const pool = (node: number | null, count: number): Claim => {
+  const directory = node === null ? '/sys/kernel/mm' : `/sys/devices/system/node/node${node}`
+  const target = `${directory}/hugepages/hugepages-2048kB/nr_hugepages`
+  return { want: 'present', of: 'attribute', target, value: String(count) }
+}
+
+test('one pool of huge pages, counted at boot and at run time, whole and by node', (t) => {
+  const boot = (args: string) => hugepages(`default_hugepagesz=2M hugepagesz=2M ${args}`)
+  const isConflict = (a: Claim, b: Claim) => merge([[a], [b]]).diagnostics.length > 0
+  t.true(isConflict(pool(null, 3), pool(0, 3)))
+  t.true(isConflict(boot('hugepages=3'), pool(null, 4)))
+  t.true(isConflict(boot('hugepages=0:3'), pool(0, 4)))
+  t.true(isConflict(boot('hugepages=3'), pool(0, 3)))
+  t.false(isConflict(boot('hugepages=3'), pool(null, 3)))
+  t.false(isConflict(boot('hugepages=0:3'), pool(0, 3)))
+  t.false(isConflict(pool(0, 3), pool(1, 4)))
+})
+
+test('two values for many attributes are told once', (t) => {
+  const governors = (value: string) =>
+    ['0', '1', '2'].map((cpu): Claim => ({ want: 'present', of: 'attribute', target: `/sys/policy${cpu}`, value }))
+  const { diagnostics } = merge([governors('performance'), governors('powersave')])
+  t.is(diagnostics.length, 1)
+  t.regex(diagnostics[0]?.diagnostic.message ?? '', /here and in 2 more places/)
+})
+
+test('arguments that rule each other out are told once, by what is wanted', (t) => {
+  const member = (text: string, want: 'present' | 'absent') => arg(text, { member: true, want })
+  const on = [member('intel_iommu=off', 'absent'), member('intel_iommu=on', 'present')]
+  const off = [member('intel_iommu=on', 'absent'), member('intel_iommu=off', 'present')]
+  const { diagnostics } = merge([on, off])
+  t.deepEqual(
+    diagnostics.map(({ diagnostic }) => diagnostic.message),
+    ['kernel argument intel_iommu=on and kernel argument intel_iommu=off cannot both hold: each rules the other out'],
+  )
+  const consoles = ['console=tty0', 'console=ttyS0']
+  const each = merge([consoles.map((text) => arg(text)), consoles.map((text) => arg(text, { want: 'absent' }))])
+  t.is(each.diagnostics.length, 2)
+})
+
 for (const [title, a, b] of conflicts) {
   test(`conflict: ${title}`, (t) => {
     for (const pair of [[a], [b]].map((_, index, all) => (index === 0 ? all : all.toReversed()))) {

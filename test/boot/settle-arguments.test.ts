@@ -36,6 +36,29 @@ function testValues(t: ExecutionContext, given: Case) {
   t.deepEqual(second.tasks[0]?.changes, [])
 }
 
+const nbsp = '\u00A0'
+
+test('a word that the kernel reads as two is not edited, and nothing is claimed to hold in it', (t) => {
+  const before = `GRUB_CMDLINE_LINUX_DEFAULT="quiet intel_iommu=on${nbsp}iommu=pt"\n`
+  const host = snapshot({ files: { [grub]: before } })
+  for (const claim of [arg('iommu', { want: 'absent' }), arg('intel_iommu=on', { member: true })])
+    t.deepEqual(codesOf(planOf(host, [[claim]])), ['ARGUMENTS_JOINED'])
+  t.deepEqual(codesOf(planOf(host, [[arg('panic=10')]])), [])
+})
+
+test('what GRUB cannot hand over is refused at the argument', (t) => {
+  const plan = planOf(snapshot(), [
+    { claims: [arg('panic=10'), arg("x='a")], params: { present: ['panic=10', "x='a"] } },
+  ])
+  t.deepEqual(codesOf(plan), ['ARGUMENT_UNWRITABLE'])
+  t.is(plan.tasks[0]?.diagnostics[0]?.source?.line, 12)
+})
+
+test('what a plan itself writes was not written by hand', (t) => {
+  const tasks = ['1', '2'].map((count) => ({ claims: [hugepages(`hugepages=${count}`)], module: 'hugepages' }))
+  t.deepEqual(codesOf(planOf(snapshot(), tasks)), ['CLAIM_CONFLICT', 'CLAIM_CONFLICT'])
+})
+
 test('appended in the order of the task', testValues, {
   claims: [arg('iommu=pt'), arg('intel_iommu=on')],
   normalAfter: 'quiet iommu=pt intel_iommu=on',
