@@ -16,7 +16,7 @@ export function findBySource(snapshot: Snapshot, source: string): BlockDevice | 
   const mapped = name.startsWith('mapper/') ? name.slice('mapper/'.length) : formatMapped(name)
   // sysfs writes `!` where a device name has a slash (/dev/cciss/c0d0).
   const kernelName = name.replaceAll('/', '!')
-  return snapshot.blockDevices.find((device) => device.name === kernelName || device.dm?.name === mapped)
+  return snapshot.blockDevices.find(({ name: own, dm }) => own === kernelName || (dm !== null && dm.name === mapped))
 }
 
 /** /dev/VG/LV is VG-LV in /dev/mapper, with the hyphens of both doubled (lvm2 libdm/libdm-string.c). */

@@ -50,7 +50,7 @@ export function findFunctionsAbove(snapshot: Snapshot, path: string): End[] {
     .filter((part) => addressPart.test(part))
     .toReversed()) {
     const found = snapshot.pci.find((each) => each.address === address)
-    if (found && staysAnyway(found)) continue
+    if (found ? staysAnyway(found) : chain.length > 0) continue
     chain.push(address)
     ends.push({ address, chain: [...chain], certain: true })
     const physical = found?.physicalFunction ?? null
