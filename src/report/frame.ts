@@ -78,7 +78,8 @@ function renderFrame(source: SourcePosition, { paint, width }: TextOptions): str
   if (source.text === undefined) return []
   const frameWidth = Math.min(widestFrame, width - 8)
   const number = String(source.line).padStart(5)
-  const start = Math.max(0, source.column - 1 - Math.floor(frameWidth / 2))
+  const middle = source.column - 1 - Math.floor(frameWidth / 2)
+  const start = source.text.length <= frameWidth ? 0 : Math.max(0, middle)
   const shown = escapeForTerminal(source.text.slice(start, start + frameWidth))
   const before = escapeForTerminal(source.text.slice(start, source.column - 1))
   const marked = escapeForTerminal(source.text.slice(source.column - 1, source.column - 1 + (source.length ?? 1)))

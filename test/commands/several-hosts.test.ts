@@ -92,3 +92,11 @@ test('a stale plan is made again, not applied again', async (t) => {
   t.true(stale.stdout.includes('PLAN_STALE'))
   t.true(stale.stdout.includes('next: passway plan small.yaml -l b1'), stale.stdout)
 })
+
+test('a refused plan does not count tasks that hold', async (t) => {
+  const cwd = await makeFleet(t)
+  const tasks = '    - kernel_cmdline: {present: ["hugepages=4"]}\n    - modules_load: {modules: [loop]}\n'
+  writeFileSync(join(cwd, 'bad.yaml'), `- hosts: b1\n  tasks:\n${tasks}`)
+  const { stdout } = await runCli(['plan', 'bad.yaml'], { cwd })
+  t.true(stdout.includes('nothing will be written\n'), stdout)
+})

@@ -39,6 +39,12 @@ test('a long line is shown around the marked place', (t) => {
   t.is(line.slice(carets.indexOf('^'), carets.lastIndexOf('^') + 1), 'HERE')
 })
 
+test('a line that fits is shown whole, also where the mark is far to the right', (t) => {
+  const text = `${'x'.repeat(90)}HERE`
+  const source = { file: 'f', line: 1, column: 91, length: 4, text }
+  t.true(renderDiagnostic(error('X', 'm', { source }), { paint }).includes(`| ${text}\n`))
+})
+
 test('on a terminal sentences are broken at its width, elsewhere never', (t) => {
   const found = error('X', 'one two three four five six seven', { hint: 'eight nine ten eleven', evidence: ['a b c'] })
   t.is(
