@@ -1,0 +1,106 @@
+import type { InstalledKernel, PciFunction, Snapshot } from '../core/snapshot.ts'
+import { byAddress, findAliases, foldModuleName, isVfioDriver } from '../pci/devices.ts'
+import { classDrivers, findDriverName, isDriverNameKnown, registersDriver } from '../pci/driver-names.ts'
+import type { ArgumentList } from './argument-list.ts'
+import { hasName } from './argument-list.ts'
+
+/** What is the same in every course that the boot may take: hardware, the kernel, its modules and arguments. */
+export type BootWorld = {
+  readonly kernel: InstalledKernel
+  /** The kernel that runs now is the one that boots. */
+  readonly isSame: boolean
+  readonly args: ArgumentList
+  /** In order of address, the order in which udev is told of them. */
+  readonly functions: readonly PciFunction[]
+  /** Loadable modules whose aliases match, in the order of modules.alias, by address. */
+  readonly candidates: ReadonlyMap<string, readonly string[]>
+  /** The driver that the kernel brings along for it, by address. */
+  readonly builtins: ReadonlyMap<string, Builtin>
+  readonly driverOf: (module: string) => string
+  /** Loaded in the kernel that runs. */
+  readonly loadedNow: ReadonlySet<string>
+  /** Modules the kernel refuses: the last module_blacklist= counts, names are compared exactly (kernel/module/main.c). */
+  readonly refused: ReadonlySet<string>
+}
+
+export type Builtin = {
+  readonly driver: string
+  /** False where it is taken from what the kernel that runs now does, and another one boots. */
+  readonly certain: boolean
+  readonly because: string
+}
+
+export function composeWorld(snapshot: Snapshot, kernel: InstalledKernel, args: ArgumentList): BootWorld {
+  const isSame = kernel.running || kernel.release === snapshot.kernelRelease
+  const functions = snapshot.pci.toSorted(byAddress)
+  const aliases = functions.map((each) => [each, findAliases(kernel, each)] as const)
+  const candidates = new Map(
+    aliases.map(([{ address }, found]) => [address, modulesOf(found.filter(({ builtin }) => !builtin))]),
+  )
+  const names = learnNames(snapshot, functions, candidates)
+  const driverOf = (module: string) => names.get(module) ?? findDriverName(module)
+  const { loadedModules: loadedNow } = snapshot
+  const world = { kernel, isSame, args, functions, candidates, driverOf, loadedNow, refused: findRefused(args) }
+  const builtins = aliases.flatMap(([target, found]) => {
+    const modules = modulesOf(found.filter(({ builtin }) => builtin))
+    const builtin = findBuiltin(snapshot, world, target, modules)
+    return builtin === null ? [] : [[target.address, builtin] as const]
+  })
+  return { ...world, builtins: new Map(builtins) }
+}
+
+function modulesOf(aliases: readonly { readonly module: string }[]): readonly string[] {
+  return [...new Set(aliases.map(({ module }) => module))].filter(registersDriver)
+}
+
+function findRefused(args: ArgumentList): ReadonlySet<string> {
+  const last = args.findLast((argument) => hasName(argument, 'module_blacklist'))
+  return new Set((last?.value ?? '').split(',').filter((name) => name !== ''))
+}
+
+/** A driver whose name is not the module's is known by what it holds now, where no other module can have brought it. */
+function learnNames(
+  snapshot: Snapshot,
+  functions: readonly PciFunction[],
+  candidates: BootWorld['candidates'],
+): ReadonlyMap<string, string> {
+  const names = new Map<string, string>()
+  for (const { address, driver } of functions) {
+    if (driver === null || isVfioDriver(driver) || snapshot.loadedModules.has(foldModuleName(driver))) continue
+    const [module, ...others] = (candidates.get(address) ?? []).filter((each) => snapshot.loadedModules.has(each))
+    if (module === undefined || others.length > 0 || isDriverNameKnown(module)) continue
+    if (foldModuleName(driver) !== module) names.set(module, driver)
+  }
+  return names
+}
+
+type WithoutBuiltins = Omit<BootWorld, 'builtins'>
+
+function findBuiltin(
+  snapshot: Snapshot,
+  world: WithoutBuiltins,
+  target: PciFunction,
+  aliased: readonly string[],
+): Builtin | null {
+  const { kernel, isSame, driverOf } = world
+  const known = classDrivers.find(
+    ({ module, classes }) => kernel.modules.get(module) === 'builtin' && classes.test(target.class),
+  )
+  const module = aliased[0] ?? known?.module
+  if (module !== undefined) return { driver: driverOf(module), certain: true, because: `${module} is built in` }
+  const now = target.driver
+  if (now === null || isVfioDriver(now) || isOfModule(snapshot, world, target, now)) return null
+  // What built-in drivers match stands nowhere before kernel 6.18; that this one holds the function shows it.
+  if (isSame) return { driver: now, certain: true, because: `${now} is built in to this kernel` }
+  if (now === 'pcieport' && kernel.config.get('CONFIG_PCIEPORTBUS') === 'y') {
+    return { driver: now, certain: true, because: 'CONFIG_PCIEPORTBUS=y' }
+  }
+  return { driver: now, certain: false, because: `another kernel boots, and whether it has ${now} cannot be told` }
+}
+
+function isOfModule(snapshot: Snapshot, world: WithoutBuiltins, { address }: PciFunction, driver: string): boolean {
+  if (snapshot.loadedModules.has(foldModuleName(driver))) return true
+  const candidates = world.candidates.get(address) ?? []
+  if (candidates.some((module) => world.driverOf(module) === driver)) return true
+  return [...snapshot.loadedModules].some((module) => isDriverNameKnown(module) && findDriverName(module) === driver)
+}
