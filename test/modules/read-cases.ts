@@ -30,14 +30,14 @@ const moduleCase = z.strictObject({
     invalid: z.string().optional().describe('Part of what the schema says of the parameters.'),
     claims: z.array(z.unknown()).optional(),
     diagnostics: z.array(z.string()).default([]).describe('`error CODE`, in the order given.'),
-    settling: z.array(z.string()).optional().describe('Diagnostics of the host beyond those of the module.'),
-    evidence: z.array(z.string()).optional().describe('Lines that must be among the evidence.'),
-    changes: z.array(z.record(z.string(), z.unknown())).optional(),
-  }),
     paths: z
       .array(z.string())
       .optional()
       .describe('Of each diagnostic of the module the parameter it stands at: `ids.1`; empty for the task.'),
+    settling: z.array(z.string()).optional().describe('Diagnostics of the host beyond those of the module.'),
+    evidence: z.array(z.string()).optional().describe('Lines that must be among the evidence.'),
+    changes: z.array(z.record(z.string(), z.unknown())).optional(),
+  }),
 })
 
 export type ModuleCase = Omit<z.output<typeof moduleCase>, 'host'> & {
