@@ -4,6 +4,7 @@ import { editTokens } from '../formats/shell-assignments.ts'
 import type { ShellFile, TokenEdit } from '../formats/shell-assignments.ts'
 import { composeNormal, hasName, sameList } from './argument-list.ts'
 import type { ArgumentList, ArgumentLists } from './argument-list.ts'
+import { checkShadowedOptions } from './check-shadowed-options.ts'
 import { describeClaim } from './claim-identity.ts'
 import { findUnwritable } from './find-unwritable.ts'
 import { foldName } from './fold-name.ts'
@@ -48,6 +49,7 @@ export function settleGrub(
     if (claims.length > 0) workspace.diagnostics.push({ diagnostic: notUnderstood(found), tasks })
     return null
   }
+  checkShadowedOptions(workspace, claims)
   const settled = settleLists(workspace, found, claims, context)
   const written = writeLists(files, found.lists, settled.lists)
   if (!written.ok) {

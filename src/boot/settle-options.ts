@@ -4,10 +4,12 @@ import { effectiveOptions, parseModprobe, parseModprobeOptions } from '../format
 import type { ModprobeLine, ModprobeOption } from '../formats/modprobe.ts'
 import { hasName } from './argument-list.ts'
 import type { ListedArgument } from './argument-list.ts'
+import { dropEarlyOption, findEarlyOptions } from './early-options.ts'
 import { foldName } from './fold-name.ts'
 import { ownModprobePath, readModprobeEntries } from './modprobe-files.ts'
 import { editOwnModprobe, replaceLines } from './own-modprobe.ts'
 import type { SettleContext } from './settle-context.ts'
+import { earlyModulesPath } from './settle-module-lists.ts'
 import type { MergedClaim } from './tasked.ts'
 import { editFile, openFile } from './workspace.ts'
 import type { Workspace } from './workspace.ts'
@@ -34,7 +36,8 @@ type Group = {
 /**
  * Settles options of modules into passway's own file of modprobe.d. kmod hands a module all its options in order and
  * most keep the last (vfio-pci `ids` is a copied string), those of the kernel command line last of all
- * (libkmod-config.c): so the same option elsewhere is taken over with `adopt`, or refused.
+ * (libkmod-config.c), but for those that the list of early modules gives: so the same option elsewhere is taken over
+ * with `adopt`, or refused.
  */
 export function settleOptions(
   workspace: Workspace,
@@ -72,14 +75,15 @@ function settleGroup(
     isSame(option.name, group.option),
   )
   const own = options.filter(({ path }) => path === ownModprobePath)
-  const foreign = options.filter(({ path }) => path !== ownModprobePath)
+  const early = findEarlyOptions(workspace, group)
+  const foreign = [...options.filter(({ path }) => path !== ownModprobePath), ...early]
   const args = commandLine.filter((argument) => hasName(argument, argumentName(group)))
   if (group.present.length === 0 || (foreign.length === 0 && args.length === 0)) {
     writeOwn(workspace, group, own.at(-1)?.value ?? null, [])
     return none
   }
   const adopt = group.present.some((merged) => merged.adopt)
-  const effective = args.at(-1)?.value ?? options.at(-1)?.value ?? null
+  const effective = (early.at(-1) ?? args.at(-1) ?? options.at(-1))?.value ?? null
   if (!adopt && isMet(group, effective)) return none
   if (!adopt || !canTakeOver(workspace, group, foreign)) {
     if (!adopt) refuseForeign(workspace, group, foreign, args, context)
@@ -187,7 +191,9 @@ function refuseForeign(
       'ADOPT_NEEDED',
       `${group.option}= of ${group.module} is set ${where}, and the last line would win`,
       {
-        hint: 'adopt: true on the task moves it into /etc/modprobe.d/passway.conf',
+        hint: foreign.every(isOfAdmin)
+          ? 'adopt: true on the task moves it into /etc/modprobe.d/passway.conf'
+          : 'mask the file with one of the same name in /etc/modprobe.d',
         evidence: places,
       },
     ),
@@ -198,7 +204,7 @@ function refuseForeign(
 
 /** Only files of /etc are the admin's to edit; those of packages and of /run are made anew by others. */
 function canTakeOver(workspace: Workspace, group: Group, foreign: readonly ModprobeOption[]): boolean {
-  const fixed = foreign.filter(({ path }) => !path.startsWith('/etc/'))
+  const fixed = foreign.filter((option) => !isOfAdmin(option))
   if (fixed.length === 0) return true
   workspace.diagnostics.push({
     diagnostic: error('ADOPT_IMPOSSIBLE', `${fixed[0]?.path} belongs to a package or is made at run time`, {
@@ -208,6 +214,10 @@ function canTakeOver(workspace: Workspace, group: Group, foreign: readonly Modpr
     tasks: group.tasks,
   })
   return false
+}
+
+function isOfAdmin({ path }: ModprobeOption): boolean {
+  return path.startsWith('/etc/')
 }
 
 type Found = {
@@ -238,20 +248,23 @@ function findAdopted(group: Group, more: readonly string[]): readonly Claim[] {
 function commentOut(workspace: Workspace, group: Group, asked: string): void {
   const file = openFile(workspace, asked, group.tasks)
   if (file === undefined || file.content === null) return
-  const { lines } = parseModprobe(file.content)
-  const content = replaceLines(lines, (line) => {
-    if (!isOptionLine(line, group)) return line.text
-    const closed = line.text.endsWith('\n') ? line.text : `${line.text}\n`
-    const rest = withoutOption(line, group)
-    return rest === null ? `# passway: ${line.text}` : `# passway: ${closed}${rest}`
-  })
-  const { path } = file
+  const content =
+    asked === earlyModulesPath ? dropEarlyOption(file.content, group) : commentOutLines(file.content, group)
   editFile(workspace, {
-    path,
+    path: file.path,
     content,
     tasks: group.tasks,
     takesEffect: 'boot',
     regenerate: ['initramfs'],
     reason: `${group.option}= of ${group.module} moves to ${ownModprobePath}`,
+  })
+}
+
+function commentOutLines(content: string, group: Group): string {
+  return replaceLines(parseModprobe(content).lines, (line) => {
+    if (!isOptionLine(line, group)) return line.text
+    const closed = line.text.endsWith('\n') ? line.text : `${line.text}\n`
+    const rest = withoutOption(line, group)
+    return rest === null ? `# passway: ${line.text}` : `# passway: ${closed}${rest}`
   })
 }

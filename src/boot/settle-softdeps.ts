@@ -95,9 +95,11 @@ function settleForeign(workspace: Workspace, group: Group, entry: ModprobeEntry,
   const place = `${entry.path}:${entry.line}: softdep ${entry.module} ${entry.value}`
   const isExact = entry.module === foldName(group.module)
   if (!group.present.some((merged) => merged.adopt) || !isExact || !entry.path.startsWith('/etc/')) {
-    const hint = isExact
-      ? 'adopt: true on the task joins both lines in /etc/modprobe.d/passway.conf'
-      : 'add vfio-pci to its pre: list by hand, as it is for other modules too'
+    const hint = !entry.path.startsWith('/etc/')
+      ? 'mask the file with one of the same name in /etc/modprobe.d that has vfio-pci in its pre: list'
+      : isExact
+        ? 'adopt: true on the task joins both lines in /etc/modprobe.d/passway.conf'
+        : 'add vfio-pci to its pre: list by hand, as it is for other modules too'
     const message = `the softdep of ${group.module} in ${entry.path}:${entry.line} comes first, and kmod reads no second one`
     workspace.diagnostics.push({
       diagnostic: error('ADOPT_NEEDED', message, { hint, evidence: [place] }),

@@ -164,3 +164,31 @@ test('a file behind a link is edited where it stands', (t) => {
   const plan = planOf(host, [vfio(ids('10de:1c82'))])
   t.is(plan.changes[0]?.target, '/srv/passway.conf')
 })
+
+test('ids on the list of early modules count last', (t) => {
+  const list = '/etc/initramfs-tools/modules'
+  const files = { [list]: 'vfio_pci ids=10de:1c82', [own]: `${header}options vfio-pci ids=10de:0fb9\n` }
+  const host = snapshot({ files })
+  t.deepEqual(codesOf(planOf(host, [vfio(ids('10de:1c82'))])), [])
+  const refused = planOf(host, [vfio(ids('10de:0fb9'))])
+  t.deepEqual(codesOf(refused), ['ADOPT_NEEDED'])
+  t.deepEqual(refused.tasks[0]?.diagnostics[0]?.evidence, [`${list}:1: ids=10de:1c82`])
+  const task = vfio(ids('10de:0fb9'), true)
+  const plan = planOf(host, [task])
+  t.is(contentAfter(plan, list), '# passway: vfio_pci ids=10de:1c82\nvfio_pci')
+  t.is(contentAfter(plan, own), `${header}options vfio-pci ids=10de:0fb9,10de:1c82\n`)
+  t.deepEqual(planOf(afterPlan(host, plan), [task]).changes, [])
+})
+
+test('a file of a package is not said to be adoptable', (t) => {
+  const host = snapshot({ files: { '/usr/lib/modprobe.d/vfio.conf': 'options vfio-pci ids=10de:1c82\n' } })
+  const [found] = planOf(host, [vfio(ids('10de:0fb9'))]).tasks[0]?.diagnostics ?? []
+  t.regex(found?.hint ?? '', /mask the file/)
+})
+
+test('a softdep in a file of a package is masked, not adopted', (t) => {
+  const host = snapshot({ files: { '/usr/lib/modprobe.d/gpu.conf': 'softdep nouveau pre: mxm-wmi\n' } })
+  const [found] = planOf(host, [vfio([softdep('nouveau')], true)]).tasks[0]?.diagnostics ?? []
+  t.is(found?.code, 'ADOPT_NEEDED')
+  t.regex(found?.hint ?? '', /mask the file/)
+})
