@@ -33,7 +33,11 @@ export function endingUnwritten(
       state: 'as it was: it was not reached, and nothing was sent',
       next: address.connection === 'ssh' ? sshCommand(address) : again(),
     }
-  return { state: 'as it was: it was only read from, and that ended early', next: again() }
+  const isLogin = diagnostics.some(({ code }) => code === 'SHELL_UNSUPPORTED') && address.connection === 'ssh'
+  return {
+    state: 'as it was: it was only read from, and that ended early',
+    next: isLogin ? sshCommand(address) : again(),
+  }
 }
 
 /** Of a host on which the agent ran; null where all went well. */

@@ -22,7 +22,7 @@ export function commandLine(
     ...(options.inventory ?? []).flatMap((source) => ['-i', source]),
     ...(limit === undefined || isOnlyHost(options.inventory ?? [], limit) ? [] : ['-l', limit]),
     ...(options.extraVars ?? []).flatMap((word) => ['-e', word]),
-    ...(options.become === true ? ['-b'] : []),
+    ...(options.become === true && !flags.includes('-b') ? ['-b'] : []),
     ...(options.askBecomePass === true && !flags.includes('-K') ? ['-K'] : []),
     ...(options.user === undefined ? [] : ['-u', options.user]),
     ...(options.privateKey === undefined ? [] : ['--private-key', options.privateKey]),

@@ -1,4 +1,5 @@
 import type { HostDocument } from '../report/documents.ts'
+import { escapeForTerminal } from '../report/escape.ts'
 import { renderDiagnostic } from '../report/frame.ts'
 import { renderEnding } from '../report/done-text.ts'
 import { renderRecords } from '../report/records-text.ts'
@@ -50,8 +51,11 @@ function renderHost(
 ): string {
   const options = textOptions(context)
   const source = isReached ? '' : 'from this machine\u2019s copies'
+  const isUnknown = records.length === 0 && hasErrors(diagnostics)
   return [
-    renderRecords(host, records, { paint: context.paint, source }),
+    isUnknown
+      ? `${options.paint.strong(escapeForTerminal(host))}  its records could not be read`
+      : renderRecords(host, records, { paint: context.paint, source }),
     ...diagnostics.map((diagnostic) => renderDiagnostic(diagnostic, options)),
     ...renderEnding({ state: null, next }, options),
   ].join('\n')

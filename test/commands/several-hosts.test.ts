@@ -100,3 +100,12 @@ test('a refused plan does not count tasks that hold', async (t) => {
   const { stdout } = await runCli(['plan', 'bad.yaml'], { cwd })
   t.true(stdout.includes('nothing will be written\n'), stdout)
 })
+
+test('records that could not be read are not called none', async (t) => {
+  const cwd = await makeFleet(t)
+  const home = { XDG_STATE_HOME: join(cwd, 'state') }
+  const { code, stdout } = await runCli(['records'], { cwd, environment: home })
+  t.is(code, 4)
+  t.true(stdout.includes('b1\n  no records'), stdout)
+  t.true(stdout.includes('b2  its records could not be read'), stdout)
+})
