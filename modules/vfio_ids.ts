@@ -12,6 +12,7 @@ import { defineModule } from './shared/define-module.ts'
 import { claimMember } from './shared/kernel-arguments.ts'
 import { findAvailability } from './shared/kernel-modules.ts'
 import { parseIds } from './shared/parse-ids.ts'
+import { guestRefusals, targetRefusals } from './shared/target-refusals.ts'
 
 const params = z.strictObject({
   ids: z
@@ -36,7 +37,7 @@ would take one of these devices. Where vfio-pci is built in, modprobe.d is not r
 line as \`vfio-pci.ids=\`. Live: a device changes its driver with the next boot.
 
 An id takes every device that carries it, and vfio-pci checks nothing: a mistyped id or an address is taken in silence. So every
-id is looked up on the host. Where only some of several equal devices are meant, ids cannot say so. Nothing here loads
+id is looked up on the host. Where only some of several equal devices are meant, ids cannot say so: use \`driver_override\`. Nothing here loads
 vfio-pci by itself except the softdeps: put it into \`initramfs\` or \`modules_load\` when no driver of the devices is loaded at boot.`,
   params,
   example: `- name: The graphics card and its audio function are for guests
@@ -47,10 +48,9 @@ vfio-pci by itself except the softdeps: put it into \`initramfs\` or \`modules_l
     ID_INVALID: 'The text is no id.',
     ID_ABSENT: 'No device of the host has the id. Can be accepted.',
     ID_SHARED: 'Several devices carry the id and all of them would be taken. Can be accepted.',
-    BRIDGE_TARGET: 'The id is that of a bridge, which vfio-pci never takes.',
-    GROUP_SHARED: 'A device that stays with the host is in the same IOMMU group. Can be accepted.',
+    ...targetRefusals,
+    ...guestRefusals,
     DRIVER_BUILTIN: 'The own driver of a device is built in to a kernel and takes it before vfio-pci can.',
-    VFIO_MISSING: 'An installed kernel has no vfio-pci.',
     IDS_TOO_LONG: 'The list is longer than the 1023 characters that vfio-pci reads.',
   },
   reads: () => ({ modules: ['vfio_pci'] }),

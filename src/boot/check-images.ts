@@ -3,6 +3,7 @@ import type { Bytes } from '../core/bytes.ts'
 import { findContent } from '../core/snapshot.ts'
 import type { ImageListing, InstalledKernel, Snapshot } from '../core/snapshot.ts'
 import { matchesModule, parseModprobe } from '../formats/modprobe.ts'
+import { driverRulesInImage, driverRulesPath } from './driver-rules.ts'
 import { foldName } from './fold-name.ts'
 import { listFiles } from './list-files.ts'
 import { ownModprobePath } from './modprobe-files.ts'
@@ -16,7 +17,7 @@ export function hashBytes(content: Bytes): string {
 
 /** Claims of which an image holds a copy. */
 export function concernsImage({ claim }: MergedClaim): boolean {
-  return ['early-module', 'module-option', 'softdep', 'blacklist'].includes(claim.of)
+  return ['early-module', 'module-option', 'softdep', 'blacklist', 'driver'].includes(claim.of)
 }
 
 /**
@@ -65,6 +66,7 @@ function isInImage(
   if (claim.of === 'module-option' || claim.of === 'softdep' || claim.of === 'blacklist') {
     return hasFiles(snapshot, listing, claim.module)
   }
+  if (claim.of === 'driver') return hasDriverRules(snapshot, listing)
   if (claim.of !== 'early-module') return true
   if (claim.want === 'absent') return true
   const module = foldName(claim.module)
@@ -72,6 +74,12 @@ function isInImage(
   return (
     listing.modules.some((name) => foldName(name) === module) && listing.early.some((name) => foldName(name) === module)
   )
+}
+
+function hasDriverRules(snapshot: Snapshot, listing: ImageListing): boolean {
+  const content = findContent(snapshot, driverRulesPath)
+  const copies = driverRulesInImage.flatMap((path) => listing.configuration.get(path) ?? [])
+  return content === undefined ? copies.length === 0 : copies.includes(hashBytes(content))
 }
 
 /** The image's copies of passway's own file, and of all others with a line about the module, are as the files are now. */

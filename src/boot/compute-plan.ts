@@ -2,16 +2,14 @@ import type { Claim, ClaimOfTask } from '../core/claim.ts'
 import { hasErrors } from '../core/diagnostic.ts'
 import type { ModulePlan } from '../core/module.ts'
 import type { HostPlan, PlannedTask, ResolvedTask } from '../core/plan.ts'
-import type { PciFunction, Snapshot } from '../core/snapshot.ts'
-import { hasId, isBridge } from '../pci/devices.ts'
-import { parsePciId } from '../pci/id.ts'
+import type { Snapshot } from '../core/snapshot.ts'
 import { applyChanges } from './apply-changes.ts'
 import { attachDiagnostics } from './attach-diagnostics.ts'
 import type { AttachedDiagnostics } from './attach-diagnostics.ts'
 import { formatSlot } from './claim-identity.ts'
+import { checkIommu } from './check-iommu.ts'
 import { detectBootStack } from './detect-stack.ts'
 import type { DetectedStack } from './detect-stack.ts'
-import { foldName } from './fold-name.ts'
 import { mergeClaims } from './merge-claims.ts'
 import { predictNextBoot } from './next-boot.ts'
 import type { PredictedBoot } from './next-boot.ts'
@@ -20,6 +18,7 @@ import type { SettleContext } from './settle-context.ts'
 import { concernsBoot, settle } from './settle.ts'
 import type { Settled } from './settle.ts'
 import type { MergedClaim, TaskDiagnostic } from './tasked.ts'
+import { findInterest } from './vfio-claims.ts'
 
 export type PlanInput = {
   readonly tasks: readonly ResolvedTask[]
@@ -40,10 +39,17 @@ export function computePlan({ tasks, modulePlans, snapshot, prune }: PlanInput):
   const detected = detectBootStack(snapshot)
   const stack = detected.ok ? detected.stack : null
   const settled = settle({ merged, snapshot, stack, context: contextOf(tasks, owned) })
-  const attached = attachDiagnostics(tasks, [...diagnostics, ...checkStack(detected, merged), ...settled.diagnostics])
+  const planned = predict(snapshot, detected, settled, merged)
+  const attached = attachDiagnostics(tasks, [
+    ...diagnostics,
+    ...checkStack(detected, merged),
+    ...settled.diagnostics,
+    ...checkIommu(snapshot, planned.nextBoot, merged),
+  ])
   const all = [...modulePlans.flatMap((plan) => plan.diagnostics), ...attached.byTask.flat(), ...attached.ofHost]
-  const plan = hasErrors(all) ? refuse(settled) : settled
-  const boot = predict(snapshot, detected, plan, merged)
+  const isRefused = hasErrors(all)
+  const plan = isRefused ? refuse(settled) : settled
+  const boot = isRefused ? predict(snapshot, detected, plan, merged) : planned
   const pending = [...plan.pending, ...boot.pending]
   return {
     machineId: snapshot.machineId,
@@ -108,21 +114,6 @@ function predict(
   })
 }
 
-/** Functions whose ids tasks hand to vfio-pci. */
-function findInterest(snapshot: Snapshot, merged: readonly MergedClaim[]): readonly PciFunction[] {
-  const texts = merged.flatMap(({ claim }) => (isVfioIds(claim) ? (claim.value ?? '').split(',') : []))
-  const ids = texts.flatMap((text) => {
-    const parsed = parsePciId(text)
-    return parsed.ok ? [parsed.id] : []
-  })
-  return snapshot.pci.filter((each) => !isBridge(each) && ids.some((id) => hasId(each, id)))
-}
-
-function isVfioIds(claim: Claim): claim is Extract<Claim, { of: 'module-option' | 'kernel-argument' }> {
-  if (claim.of === 'module-option') return foldName(claim.module) === 'vfio_pci' && claim.option === 'ids'
-  return claim.of === 'kernel-argument' && foldName(claim.name) === 'vfio_pci.ids'
-}
-
 function needsReboot({ changes, regenerate }: Settled): boolean {
   const rebuilt = regenerate.some((name) => name === 'boot-loader' || name === 'initramfs')
   return rebuilt || changes.some(({ takesEffect }) => takesEffect === 'boot')
@@ -139,6 +130,7 @@ function planTasks(
     name,
     module,
     params,
+    ...expansionOf(modulePlans[index]),
     source,
     changes: settled.changes.flatMap((change, at) => (change.tasks.includes(index) ? [at] : [])),
     diagnostics: [
@@ -146,6 +138,10 @@ function planTasks(
       ...(attached.byTask[index] ?? []),
     ],
   }))
+}
+
+function expansionOf(plan: ModulePlan | undefined): Pick<PlannedTask, 'expands'> {
+  return plan?.expands === undefined ? {} : { expands: plan.expands }
 }
 
 /** What holds after this plan: all that tasks want, what earlier records hold still, and what was taken over. */

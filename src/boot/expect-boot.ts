@@ -6,6 +6,7 @@ import { composeNormal, hasName, isArgument } from './argument-list.ts'
 import type { ArgumentList, ArgumentLists } from './argument-list.ts'
 import { hashBytes } from './check-images.ts'
 import { formatArgumentText } from './claim-identity.ts'
+import { driverRulesPath } from './driver-rules.ts'
 import { foldName } from './fold-name.ts'
 import { ownModprobePath } from './modprobe-files.ts'
 import type { MergedClaim } from './tasked.ts'
@@ -60,13 +61,19 @@ function findImageModules(merged: readonly MergedClaim[], snapshot: Snapshot): r
   return [...new Set(names)].filter((name) => !isBuiltin(name))
 }
 
-/** passway's own file and all others of modprobe.d that change: mkinitramfs copies those of /etc/modprobe.d. */
+function isInImages(path: string): boolean {
+  return path === driverRulesPath || /^\/etc\/modprobe\.d\/[^/]+\.conf$/.test(path)
+}
+
+/** passway's own file and all others of modprobe.d that change: mkinitramfs copies those of /etc/modprobe.d. The rules of drivers. */
 function findImageFiles(snapshot: Snapshot, changes: readonly Change[]): Readonly<Record<string, string | null>> {
   const files = new Map<string, string | null>()
   const own = findContent(snapshot, ownModprobePath)
   if (own !== undefined) files.set(ownModprobePath, hashBytes(own))
+  const rules = findContent(snapshot, driverRulesPath)
+  if (rules !== undefined) files.set(driverRulesPath, hashBytes(rules))
   for (const change of changes) {
-    if (change.kind !== 'file' || !/^\/etc\/modprobe\.d\/[^/]+\.conf$/.test(change.target)) continue
+    if (change.kind !== 'file' || !isInImages(change.target)) continue
     files.set(change.target, change.after === null ? null : hashBytes(change.after.content))
   }
   return Object.fromEntries([...files].toSorted(([a], [b]) => (a < b ? -1 : 1)))

@@ -26,7 +26,7 @@ export function regenerationsOf(path: string): readonly Regeneration[] {
 }
 
 function takesEffectOf(path: string): 'now' | 'boot' {
-  return /^\/etc\/(modprobe\.d|initramfs-tools|modules-load\.d|default\/grub)/.test(path) ? 'boot' : 'now'
+  return /^\/etc\/(modprobe\.d|initramfs-tools|modules-load\.d|default\/grub|udev)/.test(path) ? 'boot' : 'now'
 }
 
 /** Whole files are passway's own: one that somebody else wrote is not overwritten unless a task takes it over. */
@@ -145,7 +145,7 @@ function isUnitMet(before: UnitValue, after: UnitValue, state: UnitState | undef
 }
 
 /** One change per kind and target; of two claims that agree the second finds it there. */
-function pushChange(workspace: Workspace, change: Change): void {
+export function pushChange(workspace: Workspace, change: Change): void {
   const index = workspace.changes.findIndex(({ kind, target }) => kind === change.kind && target === change.target)
   if (index === -1) {
     workspace.changes.push(change)

@@ -17,6 +17,7 @@ import { compareBytes } from './list-files.ts'
 import { findUnreadableModprobe } from './modprobe-files.ts'
 import { isArgumentMerged, settleGrub } from './settle-grub.ts'
 import type { ArgumentMerged } from './settle-grub.ts'
+import { isDriverMerged, settleDrivers } from './settle-drivers.ts'
 import type { SettleContext } from './settle-context.ts'
 import { earlyModulesPath, listModulesLoadFiles, settleBootModules, settleEarlyModules } from './settle-module-lists.ts'
 import type { BootMerged, EarlyMerged } from './settle-module-lists.ts'
@@ -71,6 +72,7 @@ export function settle({ merged, snapshot, stack, context }: SettleInput): Settl
   })
   const grub = stack === null ? null : settleGrub(workspace, [...args, ...moved], context)
   settleLists(workspace, merged)
+  settleDrivers(workspace, merged.filter(isDriverMerged), context)
   settleTargets(workspace, merged, context)
   const changes = sortChanges(closeWorkspace(workspace))
   if (stack !== null) checkDerived(workspace, stack, merged, changes)

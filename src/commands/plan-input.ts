@@ -11,6 +11,7 @@ import { validateParams } from '../config/validate-params.ts'
 import { placeDiagnostic } from '../boot/attach-diagnostics.ts'
 import { computePlan } from '../boot/compute-plan.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
+import { expandPlan } from '../core/expand-plan.ts'
 import type { Module, ModulePlan } from '../core/module.ts'
 import type { HostPlan, ResolvedTask } from '../core/plan.ts'
 import type { Reads, Snapshot } from '../core/snapshot.ts'
@@ -133,8 +134,8 @@ function planTask(task: ResolvedTask, snapshot: Snapshot): ModulePlan {
   if (module === undefined) throw new Error(`no module ${task.module}`)
   const validated = validateParams(module, task)
   if (!validated.ok) return { claims: [], diagnostics: validated.diagnostics }
-  const { claims, diagnostics } = module.plan(validated.params, snapshot, task)
-  return { claims, diagnostics: diagnostics.map((found) => placeDiagnostic(task, found)) }
+  const planned = expandPlan(modules, module.plan(validated.params, snapshot, task), snapshot, task)
+  return { ...planned, diagnostics: planned.diagnostics.map((found) => placeDiagnostic(task, found)) }
 }
 
 function findModule(name: string): Module | undefined {

@@ -14,9 +14,14 @@ export type TaskOptions = {
 /** `path`: the parameter it is about, below the module's mapping (`['ids', 0]`); without one it is about the task. */
 export type ModuleDiagnostic = Diagnostic & { readonly path?: readonly (string | number)[] }
 
+/** A task that another stands for. `params` as a playbook would have them. */
+export type Expansion = { readonly module: string; readonly params: unknown }
+
 export type ModulePlan = {
   readonly claims: readonly Claim[]
   readonly diagnostics: readonly ModuleDiagnostic[]
+  /** Tasks that this one stands for, beside its own claims; see `expandPlan`. */
+  readonly expands?: readonly Expansion[]
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Change, Regeneration } from './change.ts'
 import type { Claim } from './claim.ts'
 import type { Diagnostic, SourcePosition } from './diagnostic.ts'
+import type { Expansion } from './module.ts'
 
 /** A task whose variables are resolved and whose `when` held, as planned for one host. */
 export type ResolvedTask = {
@@ -21,6 +22,8 @@ export type PlannedTask = {
   readonly name: string
   readonly module: string
   readonly params: unknown
+  /** Tasks that this one stands for; missing where it stands for itself. */
+  readonly expands?: readonly Expansion[]
   readonly source: SourcePosition
   /** Indexes into the plan's changes. */
   readonly changes: readonly number[]

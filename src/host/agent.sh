@@ -1409,12 +1409,24 @@ check_image_file() {
     image_wanted=-
     [ ! -f "$located" ] || image_wanted=$(hash_of "$located")
   fi
+  find_in_image "$decoded"
   image_seen=-
-  [ ! -f "$image_main/$decoded" ] || image_seen=$(hash_of "$image_main/$decoded")
+  [ -z "$image_copy" ] || image_seen=$(hash_of "$image_copy")
   [ "$image_seen" = "$image_wanted" ] ||
     fail IMAGE_FILE_DIFFERS "$decoded in the image of kernel $release is not the one that was planned" \
       "in the image: $image_seen${NL}wanted: $image_wanted"
   return 0
+}
+
+# The hook of udev puts copies of /etc/udev/rules.d into lib (initramfs-tools/hooks/udev of Debian's udev).
+find_in_image() {
+  image_copy=
+  case $1 in
+    /etc/udev/*) set -- "$1" "/usr/lib/${1#/etc/}" "/lib/${1#/etc/}" ;;
+  esac
+  for image_path_inside in "$@"; do
+    [ ! -f "$image_main$image_path_inside" ] || { image_copy=$image_main$image_path_inside && return 0; }
+  done
 }
 
 # /etc/initramfs-tools/modules is copied into conf/modules; wanted ones among them are loaded early.
@@ -1440,7 +1452,10 @@ list_image() {
   [ -z "$image_early" ] || printf '%s\n' "$image_early" | sed "s/^/early$TAB/" >>"$images_new"
   (
     cd "$image_main" || return
-    find etc/modprobe.d lib/modprobe.d usr/lib/modprobe.d -type f -name '*.conf' 2>/dev/null | sort |
+    {
+      find etc/modprobe.d lib/modprobe.d usr/lib/modprobe.d -type f -name '*.conf' 2>/dev/null
+      find etc/udev/rules.d lib/udev/rules.d usr/lib/udev/rules.d -type f -name '*passway.rules' 2>/dev/null
+    } | sort |
       while IFS= read -r file; do
       encode "$file"
       printf 'file\t%s\t%s\n' "$encoded" "$(hash_of "$file")"

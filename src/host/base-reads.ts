@@ -86,6 +86,7 @@ export const baseReads = {
     '/usr/share/initramfs-tools/modules.d/*',
     ...modprobeDirectories.map((directory) => `${directory}/*.conf`),
     ...modulesLoadDirectories.map((directory) => `${directory}/*.conf`),
+    '/etc/udev/rules.d/*.rules',
     '/etc/tmpfiles.d/passway*.conf',
     '/etc/systemd/system/passway*',
   ],

@@ -6,6 +6,7 @@ import { textFromBytes } from '../core/bytes.ts'
 import { maskSecrets } from '../core/secrets.ts'
 import { renderTextDiff } from './diff-text.ts'
 import { escapeForTerminal } from './escape.ts'
+import { renderExpansions } from './expansion-text.ts'
 import { groupChanges, nameTargets, type ChangeGroup } from './group-changes.ts'
 import { formatPosition, renderDiagnostic } from './frame.ts'
 import type { Paint, TextOptions } from './paint.ts'
@@ -28,6 +29,7 @@ export function renderPlan(view: PlanView, options: TextOptions): string {
   const blocks = [
     [renderHeading(view, options)],
     diagnostics.map((diagnostic) => renderDiagnostic(diagnostic, options)),
+    renderExpansions(plan.tasks, options),
     ...groupChanges(plan.changes).map((group) => renderChanges(group, plan.tasks, options)),
     renderConsequences(view, options),
     options.verbose ? renderTasks(view, options) : [],

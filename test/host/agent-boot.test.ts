@@ -102,6 +102,25 @@ for (const shell of shells) {
   })
 }
 
+test('rules of udev are looked for where the hook of udev puts them', (t) => {
+  const root = makeBootHost(t)
+  const [path, rules] = ['/etc/udev/rules.d/10-passway.rules', 'ACTION!="add", GOTO="passway_end"\n']
+  const directories = ['/etc/udev', '/etc/udev/rules.d'].map((each) =>
+    change('directory', each, null, { mode: 0o755, uid: 0, gid: 0 }),
+  )
+  const plan = planOf([...directories, change('file', path, null, file(rules))], {
+    regenerate: ['initramfs'],
+    reboot: 'needed',
+    expectation: { ...noExpectation, imageFiles: { [path]: sha256(rules) } },
+  })
+  const run = runUnder('/bin/sh', bundleFor(plan, null, nextId()), { chroot: root })
+  t.is(run.outcome, 'committed', run.text)
+  const listing = readText(root, 'var/lib/passway/images')
+  t.true(listing.includes(`file\tusr/lib/udev/rules.d/10-passway.rules\t${sha256(rules)}\n`), listing)
+  const back = runUnder('/bin/sh', callFor({ verb: 'rollback' }), { chroot: root })
+  t.is(back.outcome, 'reverted', back.text)
+})
+
 const failures: readonly [string, Partial<BootExpectation>, (root: string) => void, string][] = [
   [
     'an image that is not built',

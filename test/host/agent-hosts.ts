@@ -231,6 +231,9 @@ new=/tmp/image.$$
 mkdir -p $new/conf $new/etc/modprobe.d $new/lib/modules/$3
 echo image of $3 >$new/init
 for file in /etc/modprobe.d/*.conf; do [ ! -e "$file" ] || cp "$file" $new/etc/modprobe.d; done
+for file in /etc/udev/rules.d/*.rules; do
+  [ ! -e "$file" ] || { mkdir -p $new/usr/lib/udev/rules.d && cp "$file" $new/usr/lib/udev/rules.d; }
+done
 grep '^[^#]' /etc/initramfs-tools/modules | while read -r module rest; do
   echo "$module" >>$new/conf/modules
   [ -e /etc/without-$module ] || : >$new/lib/modules/$3/$module.ko.xz

@@ -1,6 +1,7 @@
 import { modules } from '../../modules/index.ts'
 import { placeDiagnostic } from '../../src/boot/attach-diagnostics.ts'
 import { computePlan } from '../../src/boot/compute-plan.ts'
+import { expandPlan } from '../../src/core/expand-plan.ts'
 import type { Change } from '../../src/core/change.ts'
 import type { Module, ModulePlan } from '../../src/core/module.ts'
 import type { HostPlan, ResolvedTask } from '../../src/core/plan.ts'
@@ -16,7 +17,8 @@ export function findModule(name: string): Module {
 
 /** What the module alone says. `params` have passed its schema. */
 export function planModule(given: ModuleCase, params: unknown, snapshot: Snapshot): ModulePlan {
-  return findModule(given.module).plan(params, snapshot, optionsOf(given))
+  const options = optionsOf(given)
+  return expandPlan(modules, findModule(given.module).plan(params, snapshot, options), snapshot, options)
 }
 
 /** The plan of a host whose only task is the case's. */

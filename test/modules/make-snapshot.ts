@@ -1,3 +1,4 @@
+import type { HostHardware } from '../../src/core/host-hardware.ts'
 import type { FileState, InstalledKernel, PciFunction, Snapshot, UnitState } from '../../src/core/snapshot.ts'
 import { file, kernel, pciFunction, snapshot } from '../boot/snapshots.ts'
 import { machines } from './machines.ts'
@@ -20,6 +21,14 @@ export type HostOverrides = {
   readonly hugepageSizesKb?: readonly number[]
   readonly cpu?: Partial<Snapshot['cpu']>
   readonly tree?: boolean
+  /** Whatever else of the hardware is not as on the machine: `kernelLog`, `iommuGroups`, `vfioHolders`, `blockDevices` … */
+  readonly hardware?: Partial<HostHardware>
+  /** As in pci.ids: `vvvv` and `vvvv:dddd` → name. */
+  readonly names?: Readonly<Record<string, string>>
+  /** Claims that the last record holds. */
+  readonly owned?: readonly unknown[]
+  readonly mounts?: Snapshot['mounts']
+  readonly sshConnection?: string
 }
 
 type KernelOverrides = {
@@ -27,6 +36,7 @@ type KernelOverrides = {
   readonly running?: boolean
   readonly modules?: Readonly<Record<string, 'loadable' | 'builtin' | 'absent'>>
   readonly builtinAliases?: readonly string[]
+  readonly config?: Readonly<Record<string, string>>
   readonly systemMap?: InstalledKernel['systemMap']
 }
 
@@ -50,6 +60,13 @@ export function makeSnapshot(name: string, given: HostOverrides = {}): Snapshot 
     units: new Map(Object.entries({ ...machine.units, ...given.units }).map(([unit, text]) => [unit, makeUnit(text)])),
     attributes: new Map([...cpufreqAttributes(cpufreq), ...hugepageAttributes(hugepages)]),
     tree: given.tree ?? false,
+    remappedChip: 'IR-PCI-MSI',
+    iommus: ['ivhd0'],
+    pciNames: new Map(Object.entries(given.names ?? {})),
+    ...given.hardware,
+    ...(given.mounts === undefined ? {} : { mounts: given.mounts }),
+    sshConnection: given.sshConnection ?? null,
+    lastRecord: given.owned === undefined ? null : JSON.stringify({ format: 1, claims: given.owned }),
     files: Object.fromEntries(
       Object.entries({ ...machine.files, ...given.files }).map(([path, content]) => [path, makeFile(content)]),
     ),
@@ -78,9 +95,10 @@ function withModalias(found: PciFunction): PciFunction {
 }
 
 function makeKernel(machine: Machine, given: KernelOverrides): InstalledKernel {
-  const { modules = {}, builtinAliases = [], ...rest } = given
+  const { modules = {}, builtinAliases = [], config = {}, ...rest } = given
   return kernel({
     ...rest,
+    config: new Map(Object.entries(config)),
     modules: new Map(Object.entries({ ...machine.modules, ...modules })),
     pciAliases: machine.aliases.map((alias) => ({ ...alias, builtin: builtinAliases.includes(alias.module) })),
   })

@@ -16,6 +16,11 @@ const hostFields = {
   hugepageSizesKb: given,
   cpu: given,
   tree: given,
+  hardware: given,
+  names: given,
+  owned: given,
+  mounts: given,
+  sshConnection: given,
 } satisfies Record<keyof HostOverrides, unknown>
 
 /** A case as its file has it. The file's folder names the module. */
