@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
-import { addHosts, addOutput, addReboot } from './commands/declare-options.ts'
+import { addHosts, addOutput, addReboot, collect } from './commands/declare-options.ts'
 import { refuseUsage } from './commands/finish.ts'
 import { guardOutput } from './commands/guard-output.ts'
 import { NobodyToAsk, QuestionLeft } from './commands/nobody-to-ask.ts'
@@ -18,6 +18,7 @@ const commands = {
   rollback: async () => (await import('./commands/rollback.ts')).runRollback,
   records: async () => (await import('./commands/records.ts')).runRecords,
   reboot: async () => (await import('./commands/reboot.ts')).runReboot,
+  inspect: async () => (await import('./commands/inspect.ts')).runInspect,
   lint: async () => (await import('./commands/lint.ts')).runLint,
   modules: async () => (await import('./commands/modules.ts')).runModules,
   demo: async () => (await import('./commands/demo.ts')).runDemo,
@@ -142,6 +143,18 @@ addHosts(
       'Reboots one host after the other and compares each boot with its prediction.',
       'passway reboot -i root@pve1,',
     ),
+  ),
+)
+
+addHosts(
+  addCommand(
+    'inspect',
+    'The PCI tree with groups, drivers and what the host lives on; what travels with a device. Writes nothing.',
+    'passway inspect -i root@pve1, --device 0000:01:00.0',
+  ).option(
+    '--device <address>',
+    'what travels with this function, and whether a guest can have it (repeatable)',
+    collect,
   ),
 )
 

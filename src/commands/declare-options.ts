@@ -45,7 +45,7 @@ export function addReboot(command: Command): Command {
     .option('--keep-going', 'go on with the other hosts when one fails or is not reached')
 }
 
-function collect(value: string, previous: readonly string[] = []): string[] {
+export function collect(value: string, previous: readonly string[] = []): string[] {
   return [...previous, value]
 }
 

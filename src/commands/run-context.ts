@@ -28,6 +28,8 @@ export type CommandOptions = {
   readonly rebootTimeout?: number
   readonly serial?: string
   readonly keepGoing?: boolean
+  /** PCI addresses as they were typed. */
+  readonly device?: readonly string[]
   /** Set by the demo alone: the plan was just shown, apply does not print it again. */
   readonly quietPlan?: boolean
 }

@@ -19,11 +19,11 @@ export function byAddress(a: PciFunction, b: PciFunction): number {
 }
 
 /**
- * A PCI-to-PCI bridge: class 0604, whatever its programming interface. It stays with the host and does not make a group
+ * A PCI-to-PCI bridge: header type 1 or 2, or class 0604, whatever its programming interface. It stays with the host and does not make a group
  * unviable. 0600 (host bridge) stays too and has no driver; 0680 (NVSwitch and the like) is an endpoint.
  */
 export function isBridge(candidate: PciFunction): boolean {
-  return candidate.class.startsWith('0604')
+  return (candidate.headerType ?? 0) > 0 || candidate.class.startsWith('0604')
 }
 
 export function isHostBridge(candidate: PciFunction): boolean {
@@ -97,6 +97,7 @@ const classNames: Readonly<Record<string, string>> = {
   '0200': 'network controller',
   '0207': 'InfiniBand controller',
   '0280': 'network controller',
+  '0480': 'multimedia controller',
   '0300': 'VGA controller',
   '0302': '3D controller',
   '0380': 'display controller',
@@ -104,15 +105,25 @@ const classNames: Readonly<Record<string, string>> = {
   '0401': 'audio device',
   '0403': 'HD audio',
   '0600': 'host bridge',
+  '0500': 'memory',
+  '0580': 'memory controller',
   '0601': 'ISA bridge',
   '0604': 'PCI bridge',
   '0680': 'bridge device',
+  '0700': 'serial port',
+  '0780': 'communication controller',
+  '0805': 'SD host controller',
+  '0807': 'event collector',
+  '0880': 'system peripheral',
+  '0b40': 'coprocessor',
+  '0c00': 'FireWire controller',
   '0c03': 'USB controller',
   '0c05': 'SMBus',
   '0c80': 'serial bus controller',
   '0806': 'IOMMU',
   '1080': 'encryption controller',
   '1180': 'signal processing controller',
+  '1300': 'placeholder',
   '1200': 'processing accelerator',
 }
 

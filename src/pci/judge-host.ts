@@ -1,36 +1,68 @@
 import { error, warning, type Diagnostic } from '../core/diagnostic.ts'
 import type { PciFunction, Snapshot } from '../core/snapshot.ts'
-import { formatShortId, type ClosureParts } from './closure-parts.ts'
+import type { ClosureParts } from './closure-parts.ts'
 import { describeFunction } from './describe-function.ts'
+import { findLivesOn } from './lives-on/find-lives-on.ts'
+import { useNames } from './lives-on/use-names.ts'
+import type { Unknown, Use, UseOf } from './lives-on/use.ts'
 import { isOnRootBus, isVmd } from './tree.ts'
 
 /** What the host would lose with these functions. */
 export function judgeHost(snapshot: Snapshot, parts: ClosureParts): Diagnostic[] {
-  return [...judgeConsole(snapshot, parts), ...judgeKeyboard(snapshot, parts), ...judgeStorage(parts)]
+  const { uses, cannotTell } = findLivesOn(snapshot)
+  return [
+    ...judgeUses(uses, parts),
+    ...judgeUnknown(cannotTell, parts),
+    ...judgeConsole(snapshot, parts),
+    ...judgeKeyboard(snapshot, parts),
+    ...judgeStorage(snapshot, parts),
+  ]
 }
 
 export function isDisplay(candidate: PciFunction): boolean {
   return candidate.class.startsWith('03')
 }
 
-/** Graphics of management controllers: ASPEED, Matrox G200 of servers. Firmware and remote console draw there. */
-const managementDisplays = /^(?:1a03:(?:1150|2000|2010)|102b:05(?:22|30|32|33|34|36|38))$/
+/** A keyboard or a watchdog is missed, but the host lives; what else stands on a function it does not outlive. */
+const onlyMissed: ReadonlySet<UseOf> = new Set(['keyboard', 'watchdog'])
+
+function judgeUses(uses: readonly Use[], { members }: ClosureParts): Diagnostic[] {
+  const here = uses.filter(({ address }) => members.some((member) => member.address === address))
+  const guests = here.filter(({ what }) => what === 'guest')
+  const needed = here.filter(({ what }) => !onlyMissed.has(what) && what !== 'guest')
+  const missed = here.filter(({ what }) => onlyMissed.has(what))
+  return [
+    ...tellUses(needed, (evidence) => error('HOST_DEPENDS', 'the host lives on this', { evidence })),
+    ...tellUses(guests, (evidence) => error('DEVICE_IN_USE', 'a running guest has it', { evidence })),
+    ...tellUses(missed, (evidence) => warning('HOST_DEPENDS', 'the host would miss this', { evidence })),
+  ]
+}
+
+function tellUses(uses: readonly Use[], tell: (evidence: readonly string[]) => Diagnostic): Diagnostic[] {
+  const lines = uses.map(
+    ({ what, chain, certain }) =>
+      `${useNames[what]}: ${chain.join(' \u2190 ')}${certain ? '' : ' (likely, not proven)'}`,
+  )
+  return lines.length > 0 ? [tell(lines)] : []
+}
+
+function judgeUnknown(cannotTell: readonly Unknown[], { members }: ClosureParts): Diagnostic[] {
+  return cannotTell
+    .filter(({ what, candidates }) =>
+      // 3D controllers (0302) have no screen of their own.
+      members.some(
+        (each) => candidates.includes(each.address) && !(what === 'display' && each.class.startsWith('0302')),
+      ),
+    )
+    .map(({ what, why }) =>
+      warning('HOST_UNKNOWN', `it cannot be told whether the host needs this: ${useNames[what]}`, { evidence: [why] }),
+    )
+}
 
 function judgeConsole(snapshot: Snapshot, { members }: ClosureParts): Diagnostic[] {
-  const displays = members.filter(isDisplay)
-  const management = displays.filter((each) => managementDisplays.test(formatShortId(each)))
-  const console = displays.filter((each) => isConsole(snapshot, each) && !management.includes(each))
+  const console = members.filter((member) => isDisplay(member) && isConsole(snapshot, member))
   const others = snapshot.pci.filter((each) => isDisplay(each) && !members.includes(each))
-  return [
-    ...(management.length > 0
-      ? [
-          error('HOST_DEPENDS', 'the graphics of the management controller: the remote console shows it', {
-            evidence: management.map(describeFunction),
-          }),
-        ]
-      : []),
-    ...(console.length > 0 ? [consoleLeaves(console, others)] : []),
-  ]
+  return console.length > 0 ? [consoleLeaves(console, others)] : []
 }
 
 /** boot_vga, or where the kernel says nothing of the kind, graphics of the processor itself. */
@@ -60,9 +92,10 @@ function judgeKeyboard({ inputs }: Snapshot, { members }: ClosureParts): Diagnos
   ]
 }
 
-function judgeStorage({ members }: ClosureParts): Diagnostic[] {
+/** Without block devices nothing was seen of what hangs on a controller. */
+function judgeStorage({ blockDevices }: Snapshot, { members }: ClosureParts): Diagnostic[] {
   const storage = members.filter((member) => member.class.startsWith('01') && !isVmd(member))
-  if (storage.length === 0) return []
+  if (storage.length === 0 || blockDevices.length > 0) return []
   return [
     warning('STORAGE_UNKNOWN', 'nothing shows whether the host uses what is on this controller', {
       evidence: storage.map(describeFunction),

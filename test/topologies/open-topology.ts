@@ -54,22 +54,20 @@ function parseDevice(line: string): PciPart {
   const given = new Map(rest.map((word): [string, string] => [word.split('=')[0] ?? '', word.split('=')[1] ?? '']))
   const read = (name: string): string | undefined => given.get(name)
   const [total, enabled] = (read('sriov') ?? '').split('/').map(Number)
-  const part = {
-    address,
-    class: kind,
-    id,
+  const optional = {
     group: read('group') === undefined ? undefined : Number(read('group')),
     parent: read('parent'),
     root: read('root'),
     subsystem: read('subsystem'),
     driver: read('driver'),
     physicalFunction: read('pf'),
-    sriov: enabled === undefined ? undefined : { total, enabled },
+    sriov: total === undefined || enabled === undefined ? undefined : { total, enabled },
     bootVga: given.has('bootVga') ? true : kind.startsWith('0300') ? false : undefined,
     // The sources are silent about resets; a machine without any would be refused for that alone.
     resetMethods: kind.startsWith('06') ? undefined : 'flr',
   }
-  return Object.fromEntries(Object.entries(part).filter(([, value]) => value !== undefined)) as PciPart
+  const stated = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined))
+  return { address, class: kind, id, ...stated }
 }
 
 /** The machine as a host tree: its PCI functions, its command line, nothing else. */
