@@ -478,8 +478,9 @@ read_vfio_holders() {
   done
   [ -z "$word" ] || {
     section vfio-holders
+    # With one name only ls would not say whose descriptors these are.
     # shellcheck disable=SC2010
-    ls -ln ./proc/[0-9]*/fd 2>/dev/null | grep -E '^\./proc/[0-9]+/fd:$|-> /dev/vfio/'
+    ls -ln /dev/null ./proc/[0-9]*/fd 2>/dev/null | grep -E '^\./proc/[0-9]+/fd:$|-> /dev/vfio/'
   }
   set -f
 }

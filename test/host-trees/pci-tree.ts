@@ -22,6 +22,16 @@ export type PciPart = {
   readonly resetMethods?: string
   readonly sriov?: { readonly total: number; readonly enabled: number }
   readonly physicalFunction?: string
+  /** From the class unless given: 1 for PCI bridges, else 0. */
+  readonly headerType?: number
+  /** `8.0 GT/s PCIe x8, 16.0 GT/s PCIe x16`: what it runs at, then what it can; no PCI Express where not given. */
+  readonly link?: string
+  /** Two hex digits. */
+  readonly revision?: string
+  /** MSI is in use. */
+  readonly msi?: boolean
+  /** Lines of the group's reserved_regions beyond that of MSI. */
+  readonly reservedRegions?: readonly string[]
 }
 
 /** /sys/devices, /sys/bus/pci and /sys/kernel/iommu_groups of some functions (Documentation/ABI/testing/sysfs-bus-pci). */
@@ -31,8 +41,9 @@ export function pciTree(parts: readonly PciPart[]): TreeEntry[] {
   return [
     { type: 'directory', mode: 0o755, ...at('/sys/bus/pci/devices') },
     file('/sys/bus/pci/drivers_probe', '', 0o200),
-    ...parts.flatMap((part) => functionEntries(part, places)),
+    ...parts.flatMap((part) => functionEntries(part, places, isMultifunction(part, parts))),
     ...driverEntries(parts, places),
+    ...[...new Set(parts.flatMap(({ group }) => group ?? []))].map((group) => regionEntry(group, parts)),
   ]
 }
 
@@ -44,7 +55,7 @@ function findPlace(part: PciPart, places: ReadonlyMap<string, string>): string {
   return `${above}/${part.address}`
 }
 
-function functionEntries(part: PciPart, places: ReadonlyMap<string, string>): TreeEntry[] {
+function functionEntries(part: PciPart, places: ReadonlyMap<string, string>, isOneOfMany: boolean): TreeEntry[] {
   const place = places.get(part.address) ?? ''
   const up = '../'.repeat(place.split('/').length - 2)
   const [vendor = '', device = ''] = part.id.split(':')
@@ -59,6 +70,10 @@ function functionEntries(part: PciPart, places: ReadonlyMap<string, string>): Tr
     attribute('subsystem_device', `0x${subDevice}`),
     attribute('modalias', modalias(vendor, device, subVendor, subDevice, part.class)),
     file(`${place}/uevent`, uevent(part, [vendor, device, subVendor, subDevice]), 0o644),
+    file(`${place}/config`, configuration(part, isOneOfMany), 0o644),
+    attribute('revision', `0x${part.revision ?? '00'}`),
+    ...linkEntries(part.link, attribute),
+    ...(part.msi === true ? [attribute('msi_irqs/40', 'msi')] : []),
     attribute('numa_node', String(part.numaNode ?? -1), 0o644),
     attribute('driver_override', part.driverOverride ?? '(null)', 0o644),
     ...(part.bootVga === undefined ? [] : [attribute('boot_vga', part.bootVga ? '1' : '0')]),
@@ -76,6 +91,36 @@ function functionEntries(part: PciPart, places: ReadonlyMap<string, string>): Tr
   ]
 }
 
+/** Where message signalled interrupts are written on x86. */
+const messageRegion = '0x00000000fee00000 0x00000000feefffff msi'
+
+function isMultifunction(part: PciPart, parts: readonly PciPart[]): boolean {
+  const slot = part.address.slice(0, -1)
+  return parts.some(({ address }) => address !== part.address && address.startsWith(slot))
+}
+
+/** The first 64 bytes of configuration space (include/uapi/linux/pci_regs.h). */
+function configuration(part: PciPart, isOneOfMany: boolean): string {
+  const bytes = new Uint8Array(64)
+  const [vendor = 0, device = 0] = part.id.split(':').map((id) => Number.parseInt(id, 16))
+  const kind = Number.parseInt(part.class, 16)
+  bytes.set([vendor & 0xff, vendor >> 8, device & 0xff, device >> 8, 0x06, 0x04, 0x10, 0x00])
+  bytes.set([Number.parseInt(part.revision ?? '00', 16), kind & 0xff, (kind >> 8) & 0xff, kind >> 16], 8)
+  bytes[0x0e] = (part.headerType ?? (part.class.startsWith('0604') ? 1 : 0)) | (isOneOfMany ? 0x80 : 0)
+  return Buffer.from(bytes).toString('latin1')
+}
+
+function linkEntries(link: string | undefined, attribute: (name: string, text: string) => TreeEntry): TreeEntry[] {
+  const [current, most] = (link ?? '').split(', ').map((each) => /^(.+) x(\d+)$/.exec(each))
+  if (!current || !most) return []
+  return [
+    attribute('current_link_speed', current[1] ?? ''),
+    attribute('current_link_width', current[2] ?? ''),
+    attribute('max_link_speed', most[1] ?? ''),
+    attribute('max_link_width', most[2] ?? ''),
+  ]
+}
+
 function groupEntries(
   part: PciPart,
   group: number,
@@ -88,6 +133,13 @@ function groupEntries(
     file(`${directory}/type`, 'DMA-FQ\n', 0o644),
     { type: 'link', ...at(`${directory}/devices/${part.address}`), to: `../../../..${place.slice(4)}` },
   ]
+}
+
+/** The group has what the firmware wants kept for any of its members. */
+function regionEntry(group: number, parts: readonly PciPart[]): TreeEntry {
+  const regions = parts.filter((part) => part.group === group).flatMap((part) => part.reservedRegions ?? [])
+  const text = [...regions, messageRegion].map((line) => `${line}\n`).join('')
+  return file(`/sys/kernel/iommu_groups/${group}/reserved_regions`, text, 0o444)
 }
 
 function driverEntries(parts: readonly PciPart[], places: ReadonlyMap<string, string>): TreeEntry[] {

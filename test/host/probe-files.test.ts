@@ -97,7 +97,7 @@ test('a file that never stands still is flagged', async (t) => {
 test('with the tools of busybox', async (t) => {
   const tools = mkdtempSync(join(tmpdir(), 'passway-busybox-'))
   t.teardown(() => rmSync(tools, { recursive: true }))
-  for (const name of ['cat', 'grep', 'ls', 'stat']) symlinkSync('/usr/bin/busybox', join(tools, name))
+  for (const name of ['cat', 'grep', 'head', 'ls', 'sed', 'stat']) symlinkSync('/usr/bin/busybox', join(tools, name))
   const program = readProbeProgram().replace('PATH=/usr/sbin:/usr/bin:/sbin:/bin ', `PATH=${tools} `)
   const directory = makeTree(t, demoTree)
   const reads = { symbols: ['pcie_acs_override_setup'], units: ['irqbalance.service'] }
