@@ -86,7 +86,7 @@ async function applyHost(context: RunContext, host: HostResult, run: ApplyRun): 
   const applied = isWritten(plan) ? await write(context, host, run) : nothingWritten(plan)
   if (applied.record !== null) await copyRecords(target.address)
   const isReboot = context.options.reboot === true && applied.outcome === 'committed' && applied.reboot === 'needed'
-  if (isReboot && applied.record !== null) tellWayBack(context, host, applied.record)
+  if (isReboot && applied.record !== null && target.address.root === null) tellWayBack(context, host, applied.record)
   const boot = isReboot
     ? await rebootAndCompare(context, target.address, { predicted: plan.nextBoot, progress: run.progress })
     : null

@@ -80,6 +80,11 @@ function refusedNext(context: RunContext, host: string, { diagnostics }: ApplyRe
 export function endingOfBoot(context: RunContext, address: HostAddress, boot: RebootOutcome): Ending | null {
   const host = address.name
   if (boot.status === 'ok') return null
+  if (address.root !== null)
+    return {
+      state: 'not booted: a directory tree has nothing to boot',
+      next: commandLine(context, 'records', { host }),
+    }
   if (boot.status === 'refused')
     return { state: 'still running: it refused to reboot', next: commandLine(context, 'reboot', { host }) }
   if (!boot.isBack)

@@ -69,7 +69,7 @@ test('hosts after one that failed are not begun: failed, and how to go on', asyn
   t.deepEqual(
     hosts.map(({ host, diagnostics, next }) => [host, diagnostics[0]?.code, next]),
     [
-      ['b1', 'REBOOT_OF_TREE', ['passway reboot -l b1']],
+      ['b1', 'REBOOT_OF_TREE', ['passway records -l b1']],
       ['b3', 'NOT_BEGUN', ['passway reboot -l b3']],
     ],
   )
@@ -108,4 +108,12 @@ test('records that could not be read are not called none', async (t) => {
   t.is(code, 4)
   t.true(stdout.includes('b1\n  no records'), stdout)
   t.true(stdout.includes('b2  its records could not be read'), stdout)
+})
+
+test('a tree has nothing to boot: apply --reboot says so after it has applied', async (t) => {
+  const cwd = await makeFleet(t)
+  const { code, stdout, stderr } = await runCli(['apply', 'small.yaml', '-l', 'b1', '--yes', '--reboot'], { cwd })
+  t.is(code, 1)
+  t.regex(stdout, /state: not booted: .*\nnext: passway records -l b1\n$/)
+  t.false(stderr.includes('at its console'), 'no way back for a boot that does not happen')
 })
