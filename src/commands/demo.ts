@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { exitCodes } from '../core/exit-codes.ts'
 import { tool } from '../core/tool.ts'
+import { formatDocument } from '../report/documents.ts'
 import { unpackTree } from '../host/tree.ts'
 import { packageRoot } from '../package-root.ts'
 import { refuseUsage } from './finish.ts'
@@ -20,6 +21,10 @@ function keepDemo(context: RunContext, directory: string): number {
     return refuseUsage(context, `${directory} is not empty; name a new directory with --keep`)
   unpackDemo(directory)
   const shown = relative(context.cwd, directory) || '.'
+  if (context.options.json === true) {
+    context.write(formatDocument({ format: 1, tool, diagnostics: [], hosts: [], directory: shown }))
+    return exitCodes.ok
+  }
   context.write(
     [
       `${context.paint.strong(shown)} holds inventory.yaml, playbook.yaml and the host as a directory (host/). Try:`,
@@ -82,7 +87,7 @@ async function playAsJson(context: RunContext, steps: readonly Step[]): Promise<
     played.push({ command: step.command, exitCode, document: JSON.parse(text) })
     if (exitCode !== exitCodes.ok) break
   }
-  context.write(`${JSON.stringify({ format: 1, tool, steps: played }, null, 2)}\n`)
+  context.write(formatDocument({ format: 1, tool, diagnostics: [], hosts: [], steps: played }))
   return played.at(-1)?.exitCode ?? exitCodes.ok
 }
 

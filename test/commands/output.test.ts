@@ -54,6 +54,19 @@ test('modules --json: the list, one module, the facts', async (t) => {
   for (const { diagnostics, hosts } of [all, one, facts]) t.deepEqual([diagnostics, hosts], [[], []])
 })
 
+test('demo --json: one document, also with --keep', async (t) => {
+  const cwd = mkdtempSync(join(tmpdir(), 'passway-demo-json-'))
+  t.teardown(() => rmSync(cwd, { recursive: true, force: true }))
+  const kept = parse((await runCli(['demo', '--keep', 'try', '--json'], { cwd })).stdout)
+  t.is(kept['directory'], 'try')
+  const played = parse((await runCli(['demo', '--json'], { cwd })).stdout)
+  t.deepEqual([played.diagnostics, played.hosts], [[], []])
+  t.deepEqual(
+    (played['steps'] as { exitCode: number }[]).map(({ exitCode }) => exitCode),
+    [0, 0, 0, 0],
+  )
+})
+
 test('a reader that leaves early is no failure, and leaves nothing behind', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'passway-pipe-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
