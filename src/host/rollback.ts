@@ -70,12 +70,20 @@ function planSteps(frames: Frames, records: RollbackPlan['records'], request: Ro
   for (const record of blocked ? [target] : records) path.takeBack(record.id)
   const diagnostics = [...(blocked ? [newerRecords(target.id, newer)] : []), ...path.diagnostics]
   return {
-    changes: path.changes(),
+    changes: path
+      .changes()
+      .map((change) => ({ ...change, takesEffect: findEffect(records, change) ?? change.takesEffect })),
     regenerate: regenerations.filter((name) => path.regenerate.has(name)),
     reboot: records.some((record) => record.document?.reboot === 'needed') ? 'needed' : 'none',
     merges: path.merges,
     diagnostics,
   }
+}
+
+/** When a change took effect, its way back does. The record says so; an older one that does not is judged by kind. */
+function findEffect(records: RollbackPlan['records'], { kind, target }: Change): Change['takesEffect'] | undefined {
+  const told = records.flatMap(({ document }) => (document?.changes ?? []) as readonly Partial<Change>[])
+  return told.find((change) => change.kind === kind && change.target === target)?.takesEffect
 }
 
 function newerRecords(id: string, newer: RollbackPlan['records']): Diagnostic {

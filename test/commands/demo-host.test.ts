@@ -106,6 +106,16 @@ test('a saved plan is applied exactly, or refused as stale', async (t) => {
   t.is(applied.code, 0, applied.stderr + applied.stdout)
 })
 
+test('the way back takes effect when the change did', async (t) => {
+  const cwd = await unpackDemo(t)
+  t.is((await runCli(['apply', 'playbook.yaml', '--yes'], { cwd })).code, 0)
+  const [host] = parse((await runCli(['rollback', '--yes', '--json'], { cwd })).stdout).hosts
+  const changes = host?.['changes'] as { target: string; takesEffect: string }[]
+  const effects = Object.fromEntries(changes.map(({ target, takesEffect }) => [target, takesEffect]))
+  t.is(effects['/etc/default/irqbalance'], 'now')
+  t.is(effects['/etc/default/grub'], 'boot')
+})
+
 test('a question without a terminal ends with 64 and writes nothing', async (t) => {
   const cwd = await unpackDemo(t)
   const before = hostFiles(cwd)
