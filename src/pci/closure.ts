@@ -6,7 +6,7 @@ import { judgeClosure, type Verdict } from './judge-closure.ts'
 
 /** What leaves the host together with some functions, and what stays. Lists are in order of address. */
 export type Closure = {
-  /** The first of `targets`. */
+  /** The first that was asked about. */
   readonly target: PciAddress
   readonly targets: readonly PciAddress[]
   /** Every endpoint that must travel: the targets and all endpoints of their IOMMU groups. Never a bridge. */

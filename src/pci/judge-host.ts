@@ -13,7 +13,7 @@ export function judgeHost(snapshot: Snapshot, parts: ClosureParts): Diagnostic[]
   return [
     ...judgeUses(uses, parts),
     ...judgeUnknown(cannotTell, parts),
-    ...judgeConsole(snapshot, parts),
+    ...judgeConsole(snapshot, parts, uses),
     ...judgeKeyboard(snapshot, parts),
     ...judgeStorage(snapshot, parts),
   ]
@@ -59,8 +59,11 @@ function judgeUnknown(cannotTell: readonly Unknown[], { members }: ClosureParts)
     )
 }
 
-function judgeConsole(snapshot: Snapshot, { members }: ClosureParts): Diagnostic[] {
-  const console = members.filter((member) => isDisplay(member) && isConsole(snapshot, member))
+function judgeConsole(snapshot: Snapshot, { members }: ClosureParts, uses: readonly Use[]): Diagnostic[] {
+  const told = new Set(uses.flatMap(({ what, address }) => (what === 'display' || what === 'bmc-vga' ? address : [])))
+  const console = members.filter(
+    (member) => isDisplay(member) && !told.has(member.address) && isConsole(snapshot, member),
+  )
   const others = snapshot.pci.filter((each) => isDisplay(each) && !members.includes(each))
   return console.length > 0 ? [consoleLeaves(console, others)] : []
 }

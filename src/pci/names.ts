@@ -41,11 +41,10 @@ const makers: Readonly<Record<string, string>> = {
 
 /** Maker and device in the words of the host's pci.ids, the maker shortened; what nobody names is left out. */
 export function formatDeviceName({ pciNames }: Snapshot, { vendor, device }: PciFunction): string {
-  const maker = pciNames.get(vendor)
-  const name = pciNames.get(`${vendor}:${device}`)
-  return [maker === undefined ? makers[vendor] : shortenMaker(maker), name]
-    .filter((part) => part !== undefined)
-    .join(' ')
+  const written = pciNames.get(vendor)
+  const maker = written === undefined ? (makers[vendor] ?? '') : shortenMaker(written)
+  const name = pciNames.get(`${vendor}:${device}`) ?? ''
+  return name.startsWith(maker) ? name : `${maker} ${name}`.trim()
 }
 
 /** `Advanced Micro Devices, Inc. [AMD/ATI]` → `AMD/ATI`, `Intel Corporation` → `Intel` */

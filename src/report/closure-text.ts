@@ -18,11 +18,13 @@ type ClosureView = {
 /** What travels with the devices that were asked about, what stays, and the verdict with its evidence. */
 export function renderClosure({ snapshot, closure, refusals }: ClosureView, options: TextOptions): string[] {
   const { paint } = options
-  const diagnostics = [...closure.diagnostics, ...refusals].map((found) => renderDiagnostic(found, options))
+  const told = closure.diagnostics.map((found) => renderDiagnostic(found, options))
+  const refused = refusals.map((found) => renderDiagnostic(found, options))
   return [
     `${paint.strong(closure.targets.join(', '))}  ${renderVerdict(closure.verdict, paint)}`,
     ...renderFunctions(snapshot, closure, options),
-    ...(diagnostics.length > 0 ? ['', ...diagnostics] : []),
+    ...(told.length > 0 ? ['', ...told] : []),
+    ...(refused.length > 0 ? ['', paint.strong('A task that hands this to a guest would be told'), ...refused] : []),
   ]
 }
 

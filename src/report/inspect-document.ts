@@ -1,3 +1,4 @@
+import type { Diagnostic } from '../core/diagnostic.ts'
 import type { PciFunction, Snapshot } from '../core/snapshot.ts'
 import type { Closure } from '../pci/closure.ts'
 import { byAddress, formatClass } from '../pci/devices.ts'
@@ -7,7 +8,7 @@ import { formatDeviceName } from '../pci/names.ts'
 /** Fields of `inspect` for one host, as in the contract. */
 export function inspectFields(
   snapshot: Snapshot,
-  { livesOn, closure }: { livesOn: LivesOn; closure: Closure | null },
+  { livesOn, closure, refusals }: { livesOn: LivesOn; closure: Closure | null; refusals: readonly Diagnostic[] },
 ): Record<string, unknown> {
   return {
     machineId: snapshot.machineId,
@@ -17,7 +18,7 @@ export function inspectFields(
     groups: publicGroups(snapshot),
     livesOn: livesOn.uses,
     cannotTell: livesOn.cannotTell,
-    ...(closure && { closure }),
+    ...(closure && { closure, refusals }),
   }
 }
 

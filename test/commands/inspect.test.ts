@@ -107,4 +107,14 @@ test('the demo host', async (t) => {
   const { code, stdout, stderr } = await runCli(['inspect', '-v'], { cwd })
   t.is(code, 0, stderr)
   t.regex(stdout, /0000:2b:00\.0 +15 +10de:1c82 +nouveau/)
+  t.regex(stdout, /0000:01:00\.0 .*\u25cf root file system/)
+  t.regex(stdout, /^The host lives on\n +0000:01:00\.0 +root file system +\/ \u2190 nvme0n1p2/m)
+
+  const sata = await runCli(['inspect', '--device', '03:00.1', '--json'], { cwd })
+  t.is(sata.code, 0, 'a refusal is an answer')
+  const [host] = (JSON.parse(sata.stdout) as { hosts: readonly Host[] }).hosts
+  t.is(host?.closure?.['verdict'], 'refuse')
+  const codes = (host?.['refusals'] as { code: string }[]).map(({ code }) => code)
+  t.true(codes.includes('RESET_MISSING'))
+  t.false(codes.includes('GROUP_SHARED'), 'told by the closure')
 })

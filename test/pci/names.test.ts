@@ -26,3 +26,11 @@ test('without pci.ids the makers that people know, else nothing', (t) => {
   t.is(formatDeviceName(snapshot(), device), 'AMD/ATI')
   t.is(formatDeviceName(snapshot(), { ...device, vendor: 'fff0' }), '')
 })
+
+test('a device that is named after its maker names it once', (t) => {
+  const pciNames = new Map([
+    ['1002', 'ASPEED Technology, Inc.'],
+    ['1002:67df', 'ASPEED Graphics Family'],
+  ])
+  t.is(formatDeviceName(snapshot({ pciNames }), device), 'ASPEED Graphics Family')
+})
