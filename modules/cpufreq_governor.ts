@@ -16,6 +16,11 @@ const word = z.string().regex(/^[a-z][a-z_]{0,30}$/, 'a name as sysfs has it: lo
 const params = z.strictObject({
   governor: word.describe('Governor of every policy: `performance`, `powersave`, `schedutil`, `ondemand` …'),
   energy_performance_preference: word
+    // The kernel shows the preference that the word stood for, so that it would be wanted again in every plan.
+    .refine(
+      (name) => name !== 'default',
+      'default stands for one of the others, which the kernel shows instead: name that',
+    )
     .optional()
     .describe(
       'Hint to processors that choose their own clock: `performance`, `balance_performance`, `balance_power`, `power`.',

@@ -29,7 +29,8 @@ export const irqbalance = defineModule<Params>({
   name: 'irqbalance',
   summary: 'Runs irqbalance or stops it, and keeps it off the CPUs of guests.',
   description: `Saved: whether the service is enabled, and \`${variable}\` in the environment file that the service reads. Live: whether the
-service runs. It reads its environment when it starts, so that another list counts from its next start or the next boot.
+service runs. It reads its environment when it starts: one that runs is started again when the list changes, on the way
+back too.
 
 An empty list is not the same as none: set to empty the variable bans nothing, not set irqbalance leaves out isolated and
 nohz_full CPUs by itself. The older variable \`${legacyVariable}\`, a mask, overrides the list: where it is set the task is refused,
@@ -58,7 +59,6 @@ function planIrqbalance(params: Params, snapshot: Snapshot, options: TaskOptions
       ...checkUnit(params, snapshot).map((found) => ({ ...found, path: ['state'] })),
       ...checkBanned(params, banned, snapshot).map((found) => ({ ...found, path: ['banned_cpus'] })),
       ...(banned === undefined ? [] : checkLegacy(snapshot, options)),
-      ...(banned === undefined ? [] : noteRestart(params, banned, snapshot)),
     ],
   }
 }
@@ -130,18 +130,6 @@ function checkLegacy(snapshot: Snapshot, options: TaskOptions): readonly Diagnos
     error('LEGACY_VARIABLE', `${legacyVariable} is set and overrides the list`, {
       hint: 'remove it, or let this task remove it with adopt: true',
       evidence: [`${found.path}:${found.line}: ${legacyVariable}=${found.value}`],
-    }),
-  ]
-}
-
-/** The list is only read at the start of the service, which this change does not restart. */
-function noteRestart({ state }: Params, banned: readonly number[], snapshot: Snapshot): readonly Diagnostic[] {
-  const running = snapshot.units.get(unit)?.active === true
-  const current = findVariable(snapshot, variable)?.value
-  if (state === 'disabled' || !running || (current !== undefined && isSameList(current, banned))) return []
-  return [
-    note('RESTART_NEEDED', 'the running irqbalance keeps its old list until it is started again', {
-      hint: 'systemctl restart irqbalance, or the next boot',
     }),
   ]
 }

@@ -61,7 +61,10 @@ export function settleVariable(workspace: Workspace, merged: MergedClaim, claim:
     : setEnvironmentVariable(document, claim.name, claim.value ?? '')
   const content = formatEnvironmentFile(next)
   if (content === (file.content ?? '')) return
-  editFile(workspace, { path: file.path, content, tasks, takesEffect: 'now', regenerate: regenerationsOf(file.path) })
+  // Whoever reads the file at its start is started again, where there is one that runs.
+  const { systemd, tree } = workspace.snapshot
+  const regenerate = systemd && !tree ? (['units'] as const) : regenerationsOf(file.path)
+  editFile(workspace, { path: file.path, content, tasks, takesEffect: 'now', regenerate })
 }
 
 export function settleAttribute(workspace: Workspace, merged: MergedClaim, claim: Of<'attribute'>): void {

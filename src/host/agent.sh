@@ -1265,6 +1265,7 @@ regenerate_early() {
   [ -z "$root" ] || return 0
   if wants_regeneration units && is_systemd; then
     run_early units systemctl daemon-reload || return 1
+    restart_readers || return 1
   fi
   if wants_regeneration tmpfiles && is_systemd && command -v systemd-tmpfiles >/dev/null 2>&1; then
     tmpfiles_ours=$(for_each "$operations" print_tmpfile)
@@ -1274,6 +1275,24 @@ regenerate_early() {
   if wants_regeneration udev && command -v udevadm >/dev/null 2>&1; then
     run_early udev udevadm control --reload || return 1
   fi
+}
+
+# A service reads its environment when it starts: those that run and name a file of this record are started again.
+restart_readers() {
+  for reader in $(for_each "$operations" print_readers); do
+    run_tool units 120 systemctl try-restart "$reader" ||
+      fail REGENERATION_FAILED "systemctl try-restart $reader failed" "$(tail_of "$record/output/units")" || return 1
+  done
+}
+
+print_readers() {
+  [ "$3" = file ] || return 0
+  decode "$4"
+  systemctl show --property=Id,EnvironmentFiles '*.service' 2>/dev/null | file=$decoded awk '
+    /^Id=/ { unit = substr($0, 4) }
+    /^EnvironmentFiles=/ && index($0, "=" ENVIRON["file"] " (") { reads = 1 }
+    /^$/ { if (reads) print unit; unit = ""; reads = 0 }
+    END { if (reads) print unit }'
 }
 
 print_tmpfile() {

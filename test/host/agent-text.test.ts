@@ -41,6 +41,29 @@ for (const shell of shells) {
     t.is(run(script, ...texts.map(encodeField)), Buffer.from(expected, 'latin1').toString('latin1'))
   })
 
+  test(`${shell}: services that read a file of the record are started again`, (t) => {
+    const functions = readAgentProgram().replace(/main "\$@"\n$/, '')
+    const units = [
+      'Id=irqbalance.service\nEnvironmentFiles=/etc/default/irqbalance (ignore_errors=yes)',
+      'EnvironmentFiles=/etc/default/ssh (ignore_errors=yes)\nId=ssh.service',
+      'Id=none.service',
+      'EnvironmentFiles=/etc/a b (ignore_errors=no)\nEnvironmentFiles=/etc/x (ignore_errors=no)\nId=last.service',
+    ]
+    const script = `${functions}
+prepare
+systemctl() { printf '%s\\n' "${units.join('\n\n')}"; }
+run_tool() { shift 2; printf '%s\\n' "$*"; }
+operations=$1
+restart_readers`
+    const operation = (kind: string, target: string) => `op\t1\t${kind}\t${encodeField(target)}\t-\t-`
+    const restarted = (...operations: readonly string[]) => run(script, operations.join('\n')).trimEnd().split('\n')
+    t.deepEqual(restarted(operation('file', '/etc/default/irqbalance'), operation('attribute', '/etc/default/ssh')), [
+      'systemctl try-restart irqbalance.service',
+    ])
+    t.deepEqual(restarted(operation('file', '/etc/a b')), ['systemctl try-restart last.service'])
+    t.deepEqual(restarted(operation('file', '/etc/default/irq')), [''])
+  })
+
   test(`${shell}: printf %b gives the bytes of a blob`, (t) => {
     const everyByte = Array.from({ length: 256 }, (_, code) => `${String.fromCharCode(code)}7`).join('')
     const blobText = formatBlob({ name: 'x', content: `${everyByte}\\c\\0101 %s \n` }).split('\t')[3] ?? ''
