@@ -2,18 +2,20 @@ import type { BlockDevice } from '../../core/host-hardware.ts'
 import type { Snapshot } from '../../core/snapshot.ts'
 import { findBySource } from './find-block-device.ts'
 import { traceRemote } from './trace-network.ts'
-import { extendTrace, findFunctionsAbove, joinTraces, lost, nowhere, type Trace } from './trace.ts'
+import { extendTrace, findFunctionsAbove, joinTraces, lost, nowhere, startWalk, stepDown } from './trace.ts'
+import type { Trace, Walk } from './trace.ts'
 
 /** What a block device stands on, through partitions, device mapper, md, bcache, multipath and zvols. */
-export function traceBlock(snapshot: Snapshot, name: string, above: readonly string[] = []): Trace {
+export function traceBlock(snapshot: Snapshot, name: string, walk: Walk = startWalk()): Trace {
   const device = snapshot.blockDevices.find((each) => each.name === name)
   if (!device) return lost(`${name} is not in /sys/class/block`, 'storage')
-  if (above.includes(name)) return lost(`${name} stands on itself`, 'storage')
-  const seen = [...above, name]
+  if (walk.above.includes(name)) return lost(`${name} stands on itself`, 'storage')
+  if (walk.done.has(name)) return nowhere
+  const further = stepDown(walk, name)
   // The partition's name says which disk it is: the disk is left out of the chain.
-  if (device.partitionOf !== null) return renameStart(name, traceBlock(snapshot, device.partitionOf, seen))
+  if (device.partitionOf !== null) return renameStart(name, traceBlock(snapshot, device.partitionOf, further))
   if (device.parents.length > 0) {
-    return extendTrace(name, joinTraces(device.parents.map((parent) => traceBlock(snapshot, parent, seen))))
+    return extendTrace(name, joinTraces(device.parents.map((parent) => traceBlock(snapshot, parent, further))))
   }
   return extendTrace(name, traceDisk(snapshot, device))
 }

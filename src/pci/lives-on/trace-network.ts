@@ -1,40 +1,42 @@
 import type { Snapshot } from '../../core/snapshot.ts'
 import { findRoutes, isLoopback, parseIpAddress } from './routes.ts'
-import { extendTrace, findFunctionsAbove, joinTraces, lost, nowhere, type Trace } from './trace.ts'
+import { extendTrace, findFunctionsAbove, joinTraces, lost, nowhere, startWalk, stepDown } from './trace.ts'
+import type { Trace, Walk } from './trace.ts'
 
 /** What a network device stands on, through bridges, bonds, teams, VLANs and macvlans (`lower_*`) and Open vSwitch. */
 export function traceInterface(snapshot: Snapshot, name: string): Trace {
-  const trace = traceLower(snapshot, name, [])
+  const trace = traceLower(snapshot, name, startWalk())
   // A bridge has ports of guests too, which stand on nothing: they matter only when there is nothing else.
   return trace.ends.length > 0 ? { ends: trace.ends, losses: [] } : trace
 }
 
-function traceLower(snapshot: Snapshot, name: string, above: readonly string[]): Trace {
+function traceLower(snapshot: Snapshot, name: string, walk: Walk): Trace {
   const device = snapshot.network.find((each) => each.name === name)
-  if (!device || above.includes(name)) return lost(`${name} is not in /sys/class/net`, 'network')
-  const seen = [...above, name]
+  if (!device) return lost(`${name} is not in /sys/class/net`, 'network')
+  if (walk.above.includes(name)) return lost(`${name} stands on itself`, 'network')
+  if (walk.done.has(name)) return nowhere
+  const further = stepDown(walk, name)
   const ends = findFunctionsAbove(snapshot, device.path ?? '')
   if (ends.length > 0) return extendTrace(name, { ends, losses: [] })
   if (device.lowers.length > 0) {
-    return extendTrace(name, joinTraces(device.lowers.map((lower) => traceLower(snapshot, lower, seen))))
+    return extendTrace(name, joinTraces(device.lowers.map((lower) => traceLower(snapshot, lower, further))))
   }
   if (device.path === null) return lost(`/sys/class/net/${name} cannot be read`, 'network')
   if (device.kind === 'loopback' || !device.path.startsWith('/devices/virtual/')) return nowhere
-  return traceSwitch(snapshot, name, seen)
+  return traceSwitch(snapshot, name, further)
 }
 
 /**
  * A port that Open vSwitch makes for the host has no link to the switch's other ports; those have `ovs-system` as their
  * master. Which of them a packet takes only its flow tables say.
  */
-function traceSwitch(snapshot: Snapshot, name: string, seen: readonly string[]): Trace {
-  const isSwitched = snapshot.network.some((device) => device.name === 'ovs-system')
-  if (!isSwitched || seen.includes('ovs-system'))
-    return lost(`${name} is virtual: sysfs does not show what carries it`, 'network')
-  const ports = snapshot.network.filter((device) => device.master === 'ovs-system' && !seen.includes(device.name))
-  const trace = joinTraces(ports.map((port) => traceLower(snapshot, port.name, [...seen, 'ovs-system'])))
-  if (trace.ends.length === 0) return lost(`${name} is virtual: sysfs does not show what carries it`, 'network')
-  return extendTrace(name, extendTrace('Open vSwitch', trace), { certain: false })
+function traceSwitch(snapshot: Snapshot, name: string, walk: Walk): Trace {
+  const hidden = lost(`${name} is virtual: sysfs does not show what carries it`, 'network')
+  if (walk.done.has('ovs-system') || !snapshot.network.some((device) => device.name === 'ovs-system')) return hidden
+  const further = stepDown(walk, 'ovs-system')
+  const ports = snapshot.network.filter((device) => device.master === 'ovs-system' && !walk.above.includes(device.name))
+  const trace = joinTraces(ports.map((port) => traceLower(snapshot, port.name, further)))
+  return trace.ends.length === 0 ? hidden : extendTrace(name, extendTrace('Open vSwitch', trace), { certain: false })
 }
 
 /** What carries packets to another machine. */

@@ -17,6 +17,18 @@ export type Loss = { readonly why: string; readonly over: 'storage' | 'network' 
 
 export type Trace = { readonly ends: readonly End[]; readonly losses: readonly Loss[] }
 
+/** Where a trace has been. What several ways lead through is followed once, however much a host is stacked. */
+export type Walk = { readonly above: readonly string[]; readonly done: Set<string> }
+
+export function startWalk(): Walk {
+  return { above: [], done: new Set() }
+}
+
+export function stepDown(walk: Walk, name: string): Walk {
+  walk.done.add(name)
+  return { above: [...walk.above, name], done: walk.done }
+}
+
 export const nowhere: Trace = { ends: [], losses: [] }
 
 export function joinTraces(traces: readonly Trace[]): Trace {

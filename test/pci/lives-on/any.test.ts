@@ -4,7 +4,7 @@ import type { HostHardware } from '../../../src/core/host-hardware.ts'
 import { findLivesOn } from '../../../src/pci/lives-on/find-lives-on.ts'
 import { parseIpAddress } from '../../../src/pci/lives-on/routes.ts'
 import { blockDevice } from '../../boot/snapshots.ts'
-import { device, disk, functions, machine, mount } from './parts.ts'
+import { device, disk, functions, machine, made, mount, route } from './parts.ts'
 
 const names = fc.constantFrom('sda', 'sda1', 'dm-0', 'dm-1', 'md0', 'zd0', 'nvme0n1', 'nvme0c0n1', 'rbd0', 'loop0', '')
 const paths = fc.constantFrom(
@@ -116,6 +116,16 @@ test('order of devices in the snapshot does not matter', (t) => {
   const one = findLivesOn(machine({ blockDevices: given, mounts: mounted, network: [device('lo')] }))
   const other = machine({ blockDevices: given.toReversed(), mounts: mounted, pci: functions.toReversed() })
   t.deepEqual(findLivesOn(other), one)
+})
+
+test('a host that is stacked without end is answered all the same', (t) => {
+  const names = Array.from({ length: 300 }, (_, n) => `dm-${n}`)
+  const stacked = names.map((name) => made(name, names))
+  const bridges = names.map((name) => device(name, { lowers: names }))
+  const given = { blockDevices: stacked, mounts: [mount('/dev/dm-0', '/')], network: bridges }
+  const { uses, cannotTell } = findLivesOn(machine({ ...given, routes: [route('dm-0 default')] }))
+  t.deepEqual(uses, [])
+  t.deepEqual(new Set(cannotTell.map(({ what }) => what)), new Set(['root', 'default-route']))
 })
 
 test('addresses', (t) => {
