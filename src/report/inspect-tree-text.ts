@@ -24,7 +24,8 @@ type Row = {
 
 /** The PCI tree: address, group, id, driver, marks and what it is; with `verbose` all that is known, below each device. */
 export function renderPciTree(snapshot: Snapshot, marks: Marks, options: TextOptions): string[] {
-  const rows = arrangeTree(snapshot.pci).flatMap((bus) => listBus(bus, options.verbose))
+  const listed = arrangeTree(snapshot.pci).flatMap((bus) => listBus(bus, options.verbose))
+  const rows = options.isWrapped && options.width < narrow ? listed.map(leaveOutDomain) : listed
   const widths = measure(rows)
   return [
     options.paint.faint(layOut(['device', 'group', 'id', 'driver', 'what it is'], widths, options.width)),
@@ -33,6 +34,13 @@ export function renderPciTree(snapshot: Snapshot, marks: Marks, options: TextOpt
       ...(options.verbose && row.device ? renderDetails(row, row.device, snapshot, options) : []),
     ]),
   ]
+}
+
+/** Below this width domain 0000 is left out, as lspci does and as every command takes it. */
+const narrow = 100
+
+function leaveOutDomain(row: Row): Row {
+  return row.device === null ? row : { ...row, label: row.label.replace(/^0000:/, '') }
 }
 
 function listBus({ name, behind, nodes }: RootBus, verbose: boolean): Row[] {
@@ -106,7 +114,7 @@ function formatDriver({ driver }: PciFunction): string {
 }
 
 /** Below this much room for the words the id is left out, which the words need more. */
-const leastRoom = 18
+const leastRoom = 20
 
 function showsId(widths: Widths, width: number): boolean {
   return width - widths.reduce((sum, each) => sum + each + 2, 0) >= leastRoom
@@ -180,7 +188,8 @@ function renderDetails(
   snapshot: Snapshot,
   { paint, width, isWrapped }: TextOptions,
 ): string[] {
-  const lines = listDetails(device, snapshot).map((part) => escapeForTerminal(part))
+  const id = `id ${device.vendor}:${device.device}`
+  const lines = [id, ...listDetails(device, snapshot)].map((part) => escapeForTerminal(part))
   const room = isWrapped ? Math.max(20, width - row.below.length) : Number.POSITIVE_INFINITY
   return wrapWords(lines.join(' \u00b7 ').split(' '), room).map((words) =>
     paint.faint(`${row.below}${words.join(' ')}`),

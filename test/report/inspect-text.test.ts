@@ -62,6 +62,15 @@ test('no line is wider than the terminal, and colours take no room', async (t) =
   }
 })
 
+test('a narrow terminal: domain 0000 goes first, then the id, which -v shows', async (t) => {
+  const host = await open(t, 'x570-matisse')
+  const at = (width: number, verbose = false): string => render(host, { ...wide, width, verbose })
+  t.regex(at(120), /\u2500 0000:0b:00\.0 .* 10de:1b06 /)
+  t.regex(at(80), /\u2500 0b:00\.0 .* 10de:1b06 /)
+  t.notRegex(at(50), /10de:1b06/)
+  t.regex(at(50, true), /id 10de:1b06/)
+})
+
 test('a pipe gets whole lines', async (t) => {
   const host = await open(t, 'x570-matisse')
   t.false(render(host, { ...wide, width: 60, isWrapped: false }).includes('\u2026'))
