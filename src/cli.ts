@@ -20,6 +20,7 @@ const commands = {
   reboot: async () => (await import('./commands/reboot.ts')).runReboot,
   inspect: async () => (await import('./commands/inspect.ts')).runInspect,
   lint: async () => (await import('./commands/lint.ts')).runLint,
+  init: async () => (await import('./commands/init.ts')).runInit,
   modules: async () => (await import('./commands/modules.ts')).runModules,
   demo: async () => (await import('./commands/demo.ts')).runDemo,
 } satisfies Record<string, () => Promise<CommandRun>>
@@ -155,6 +156,14 @@ addHosts(
     '--device <address>',
     'what travels with this function, and whether a guest can have it (repeatable)',
     collect,
+  ),
+)
+
+addHosts(
+  addCommand(
+    'init',
+    'Shows a host, asks which devices are for guests, writes an inventory and a playbook.',
+    'passway init -i root@pve1,',
   ),
 )
 

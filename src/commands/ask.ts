@@ -25,6 +25,36 @@ export async function askPassword(context: RunContext, question: string): Promis
   return answer
 }
 
+/** Reads a line. */
+export async function askText(context: RunContext, question: string, otherwise: string): Promise<string> {
+  requireTerminal(context, 'a question needs a terminal')
+  const { answer } = await untilLeft(
+    prompt<{ answer: string }>([{ type: 'input', name: 'answer', message: question, default: otherwise }]),
+  )
+  return answer
+}
+
+/** Lets several of these be chosen, by index; those that are not free are shown and cannot be. */
+export async function askChoices(
+  context: RunContext,
+  question: string,
+  lines: readonly { readonly text: string; readonly short: string; readonly isFree: boolean }[],
+): Promise<readonly number[]> {
+  requireTerminal(context, 'a choice needs a terminal')
+  const choices = lines.map(({ text, short, isFree }, value) => ({
+    name: text,
+    short,
+    value,
+    disabled: isFree ? false : '(stays)',
+  }))
+  const { answer } = await untilLeft(
+    prompt<{ answer: number[] }>([
+      { type: 'checkbox', name: 'answer', message: question, choices, pageSize: 15, loop: false },
+    ]),
+  )
+  return answer
+}
+
 function requireTerminal(context: RunContext, message: string): void {
   if (!context.isInteractive) throw new NobodyToAsk(message)
 }

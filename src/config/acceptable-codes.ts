@@ -5,6 +5,7 @@ export const acceptableCodes: readonly string[] = [
   'BOOT_VGA_ONLY',
   'GROUP_SHARED',
   'GUESTS_RUNNING',
+  'HOST_DEPENDS',
   'IDENTITY_MOVED',
   'ID_ABSENT',
   'ID_SHARED',

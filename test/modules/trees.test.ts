@@ -165,3 +165,13 @@ test(
     ],
   },
 )
+test(
+  testOnTree,
+  { module: 'driver_override', params: { devices: ['0000:2d:00.2'] } },
+  { targets: ['file /etc/initramfs-tools/modules', 'file /etc/udev/rules.d/10-passway.rules'] },
+)
+test(
+  testOnTree,
+  { module: 'passthrough', params: { devices: ['0000:2b:00.0'] } },
+  { targets: ['file /etc/initramfs-tools/modules', 'file /etc/modprobe.d/passway.conf'] },
+)
