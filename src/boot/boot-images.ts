@@ -1,3 +1,4 @@
+import { findFile } from '../core/snapshot.ts'
 import type { ImageListing, InstalledKernel, Snapshot } from '../core/snapshot.ts'
 import { findListing, hashBytes } from './check-images.ts'
 import { foldName } from './fold-name.ts'
@@ -9,7 +10,8 @@ import type { ListedModule, Phase } from './simulate-boot.ts'
 import { contentAt, readListed } from './read-listed.ts'
 import { earlyModulesPath } from './settle-module-lists.ts'
 
-type File = { readonly path: string; readonly content: string }
+/** `isFile`: false for a link to /dev/null, which masks and which no listing names. */
+type File = { readonly path: string; readonly content: string; readonly isFile: boolean }
 
 export type ImageQuestion = {
   /** As it is, and after the plan. */
@@ -95,7 +97,7 @@ type Copies = { readonly same: readonly File[]; readonly other: readonly File[];
 /** `other`: files of today with another copy in the image. `gone`: copies of files that are not there any more. */
 function compareCopies(listing: ImageListing, files: readonly File[], about: RegExp): Copies {
   const hashes = (path: string) => placesInImage(path).flatMap((place) => listing.configuration.get(place) ?? [])
-  const same = files.filter(({ path, content }) => hashes(path).includes(hashBytes(content)))
+  const same = files.filter(({ path, content, isFile }) => !isFile || hashes(path).includes(hashBytes(content)))
   const other = files.filter((file) => !same.includes(file) && hashes(file.path).length > 0)
   const known = new Set(files.flatMap(({ path }) => placesInImage(path)))
   const gone = [...listing.configuration.keys()].filter(
@@ -164,12 +166,17 @@ function holdsOnly({ configuration, listed }: Phase, modules: readonly string[] 
 
 function readCopied(snapshot: Snapshot): readonly File[] {
   const paths = copiedDirectories.flatMap((directory) => listFiles(snapshot, directory, '.conf'))
-  return paths.map((path) => ({ path, content: contentAt(snapshot, path) }))
+  return paths.map((path) => readWhole(snapshot, path))
 }
 
 function readRuleFiles(snapshot: Snapshot): readonly File[] {
   const paths = listFiles(snapshot, '/etc/udev/rules.d', '.rules')
-  return paths.map((path) => ({ path, content: contentAt(snapshot, path) }))
+  return paths.map((path) => readWhole(snapshot, path))
+}
+
+function readWhole(snapshot: Snapshot, path: string): File {
+  const isFile = findFile(snapshot, path).state.type === 'file'
+  return { path, content: contentAt(snapshot, path), isFile }
 }
 
 /** /etc/initramfs-tools/modules, then what packages list (mkinitramfs). */

@@ -265,10 +265,9 @@ function bindBuiltinOverride(state: State, target: PciFunction): void {
 function loadAliases(state: State, phase: Phase, target: PciFunction): void {
   const aliased = target.modalias === null ? [] : resolveAlias(phase, target.modalias)
   const modules = aliased.length > 0 ? aliased : (state.world.candidates.get(target.address) ?? [])
-  const where = phase.name === 'image' ? 'in the initramfs' : 'at boot'
   for (const module of modules) {
     if (!phase.holds(module)) continue
-    load(state, phase, [module], `${module} is loaded ${where}`, { respectsBlacklist: true })
+    load(state, phase, [module], `${module} matches it`, { respectsBlacklist: true })
   }
 }
 

@@ -112,8 +112,26 @@ async function planTarget(context: RunContext, target: Target, prepared: Promise
       ? first
       : await readTarget(context, target, readsAfter(input, target, first.snapshot))
   if (!read.ok) return notPlanned(target, read)
-  const planned = planHost(input, target, read.snapshot, { prune: context.options.prune === true })
-  return describePlanned(target, read.snapshot, planned)
+  const { snapshot, diagnostics } = await listImages(context, target, read.snapshot)
+  const planned = planHost(input, target, snapshot, { prune: context.options.prune === true })
+  const plan = { ...planned.plan, diagnostics: [...diagnostics, ...planned.plan.diagnostics] }
+  return describePlanned(target, snapshot, { ...planned, plan })
+}
+
+/** With `--images` the images count as they are now, not as the agent saw them last. */
+async function listImages(
+  context: RunContext,
+  target: Target,
+  snapshot: Snapshot,
+): Promise<{ readonly snapshot: Snapshot; readonly diagnostics: readonly Diagnostic[] }> {
+  if (context.options.images !== true) return { snapshot, diagnostics: [] }
+  const { readImages } = await import('../host/read-images.ts')
+  const { controllerName } = await import('./controller.ts')
+  const options = { by: controllerName(), signal: context.signal, master: context.shareConnections === true }
+  const { images, diagnostics } = await readImages(target.address, options)
+  const listed = new Set(images.map(({ path }) => path))
+  const others = snapshot.images.filter(({ path }) => !listed.has(path))
+  return { snapshot: { ...snapshot, images: [...images, ...others] }, diagnostics }
 }
 
 function readTarget(context: RunContext, target: Target, reads: Reads | Promise<Reads>): Promise<SnapshotResult> {

@@ -1375,20 +1375,21 @@ read_images() {
 }
 
 read_image() {
-  locate "/boot/initrd.img-$1" || return 1
-  image_path=$located
   image_unpacked=$(mktemp -d "$state/unpack.XXXXXX") || { fail READ_ONLY "$state cannot be written" || return 1; }
-  run_inside "unpack-$1" 1800 unmkinitramfs "$(inside "$image_path")" "$(inside "$image_unpacked")"
-  # With microcode in front the image proper is below main/.
-  image_main=$image_unpacked
-  [ ! -d "$image_unpacked/main" ] || image_main=$image_unpacked/main
-  check_image "$1"
+  look_into_image "$1" && check_image "$1"
   image_status=$?
   rm -rf "$image_unpacked"
   return "$image_status"
 }
 
-check_image() {
+# Unpacks into $image_unpacked and notes what is there.
+look_into_image() {
+  locate "/boot/initrd.img-$1" || return 1
+  image_path=$located
+  run_inside "unpack-$1" 1800 unmkinitramfs "$(inside "$image_path")" "$(inside "$image_unpacked")"
+  # With microcode in front the image proper is below main/.
+  image_main=$image_unpacked
+  [ ! -d "$image_unpacked/main" ] || image_main=$image_unpacked/main
   if [ ! -e "$image_main/init" ]; then
     fail IMAGE_UNREADABLE "the image of kernel $1 cannot be unpacked" "$(tail_of "$record/output/unpack-$1")"
     return 1
@@ -1396,6 +1397,9 @@ check_image() {
   image_held=$(find "$image_main" -name '*.ko' -o -name '*.ko.*' | sed 's|.*/||; s/\.ko.*$//' | tr - _ | sort -u)
   image_early=$(awk '!/^[[:space:]]*#/ && NF { print $1 }' "$image_main/conf/modules" 2>/dev/null | tr - _)
   list_image
+}
+
+check_image() {
   locate "/lib/modules/$1/modules.builtin" || return 1
   image_builtin=$(sed 's|.*/||; s/\.ko.*$//' "$located" 2>/dev/null | tr - _)
   image_problems=$problems
@@ -1473,13 +1477,33 @@ list_image() {
     cd "$image_main" || return
     {
       find etc/modprobe.d lib/modprobe.d usr/lib/modprobe.d -type f -name '*.conf' 2>/dev/null
-      find etc/udev/rules.d lib/udev/rules.d usr/lib/udev/rules.d -type f -name '*passway.rules' 2>/dev/null
+      find etc/udev/rules.d lib/udev/rules.d usr/lib/udev/rules.d -type f -name '*.rules' 2>/dev/null
     } | sort |
       while IFS= read -r file; do
       encode "$file"
       printf 'file\t%s\t%s\n' "$encoded" "$(hash_of "$file")"
     done
   ) >>"$images_new"
+}
+
+# The listing of all images as they are, over the connection. Nothing of it stays on the host.
+tell_images() {
+  has_tool unmkinitramfs || { fail TOOL_MISSING "the host has no unmkinitramfs" || end refused; return; }
+  locate /var/tmp || { end refused; return; }
+  record=$(mktemp -d "$located/passway-images.XXXXXX") || { fail READ_ONLY "/var/tmp cannot be written" || end refused; return; }
+  trap 'rm -rf "$record"; exit 1' HUP INT TERM PIPE
+  images_new=$record/images
+  : >"$images_new"
+  for release in $(installed_releases); do
+    locate "/boot/initrd.img-$release" && [ -f "$located" ] || continue
+    image_unpacked=$record/unpacked
+    mkdir "$image_unpacked" && look_into_image "$release"
+    rm -rf "$image_unpacked"
+  done
+  cat "$images_new"
+  rm -rf "$record"
+  trap - HUP INT TERM PIPE
+  end 'done'
 }
 
 # ------------------------------------------------------------------------------------------- images of before, kept
@@ -2314,6 +2338,7 @@ spooled() {
     watch) watch_record "$target_id" ;;
     records) tell_records ;;
     read) tell_record ;;
+    images) tell_images ;;
     reboot) reboot_host ;;
     *) fail USAGE "this agent knows no verb $verb" || end refused ;;
   esac

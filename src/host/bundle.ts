@@ -6,7 +6,7 @@ import { tool } from '../core/tool.ts'
 import { encodeText, formatBlob, type Blob } from './fields.ts'
 import { formatManifest, operationContents } from './manifest.ts'
 
-export type AgentVerb = 'apply' | 'rollback' | 'recover' | 'watch' | 'records' | 'read' | 'reboot'
+export type AgentVerb = 'apply' | 'rollback' | 'recover' | 'watch' | 'records' | 'read' | 'images' | 'reboot'
 
 export type AgentCall = {
   readonly verb: AgentVerb
