@@ -36,6 +36,16 @@ const hardwareAttributes = [
   '/sys/kernel/iommu_groups/*/reserved_regions',
 ] as const
 
+/** Where passway writes files of its own; some hosts lack some of them. */
+export const madeDirectories = [
+  '/etc/modprobe.d',
+  '/etc/modules-load.d',
+  '/etc/systemd/system',
+  '/etc/tmpfiles.d',
+  '/etc/udev',
+  '/etc/udev/rules.d',
+] as const
+
 /** What is read of every host, whatever the tasks are. */
 export const baseReads = {
   paths: [
@@ -47,11 +57,7 @@ export const baseReads = {
     '/etc/hostname',
     '/etc/fstab',
     '/etc/default',
-    '/etc/modprobe.d',
-    '/etc/modules-load.d',
-    '/etc/systemd/system',
-    '/etc/tmpfiles.d',
-    '/etc/udev/rules.d',
+    ...madeDirectories,
     '/etc/default/grub',
     '/boot',
     '/boot/grub',
@@ -107,7 +113,11 @@ export const baseReads = {
     '/sys/kernel/mm/hugepages/hugepages-*/free_hugepages',
     ...hardwareAttributes,
   ],
-  modules: ['vfio', 'vfio_pci', 'vfio_iommu_type1', 'vfio_virqfd', 'vfio_pci_core'],
+  modules: [
+    ...['vfio', 'vfio_pci', 'vfio_iommu_type1', 'vfio_virqfd', 'vfio_pci_core', 'pci_stub'],
+    // Drivers by class: a kernel that has them built in lists no alias of theirs.
+    ...['ahci', 'nvme', 'xhci_pci', 'ehci_pci', 'ohci_pci', 'uhci_hcd', 'sdhci_pci'],
+  ],
 } as const satisfies Reads
 
 /** Regular expressions for the names of /boot/config-* lines that are worth knowing. */
@@ -116,7 +126,7 @@ export const configNames = [
   'CONFIG_IOMMU_DEFAULT_[A-Z_]+',
   'CONFIG_IRQ_REMAP',
   'CONFIG_VFIO[A-Z0-9_]*',
-  'CONFIG_PCI_(IOV|STUB)',
+  'CONFIG_PCI(EPORTBUS|_IOV|_STUB)',
   'CONFIG_CPU_FREQ_DEFAULT_GOV_[A-Z]+',
   'CONFIG_X86_(ACPI_CPUFREQ|INTEL_PSTATE|AMD_PSTATE)',
   'CONFIG_HUGETLB[A-Z_]*',

@@ -1,6 +1,7 @@
 import type { Bytes } from '../core/bytes.ts'
 import { error, type Diagnostic } from '../core/diagnostic.ts'
 import { findContent, type FileState, type Reads, type Snapshot } from '../core/snapshot.ts'
+import { madeDirectories } from './base-reads.ts'
 import { parseAttributes } from './parse-attributes.ts'
 import * as facts from './parse-facts.ts'
 import { parseNvmeSerials } from './parse-block-devices.ts'
@@ -68,11 +69,17 @@ function composeSnapshot(output: ProbeOutput, request: ProbeRequest): Snapshot {
     kallsyms: parseKallsyms(output, asked.symbols),
     units: parseUnits(output, asked.units, paths.files),
     tools: parseTools(output),
-    files: paths.files,
+    files: withAbsent(paths.files),
     globs: completeGlobs(paths.globs, asked.globs),
     attributes: pickAttributes(attributes),
     guests: parseGuests(output),
   }
+}
+
+/** Directories that a plan makes where it is known that they are not there. */
+function withAbsent(files: Snapshot['files']): Snapshot['files'] {
+  const missing = madeDirectories.filter((path) => !files.has(path)).map((path) => [path, { type: 'absent' }] as const)
+  return new Map([...files, ...missing])
 }
 
 function pick(asked: Required<Reads>): { modules: readonly string[]; symbols: readonly string[] } {

@@ -168,7 +168,14 @@ test(
 test(
   testOnTree,
   { module: 'driver_override', params: { devices: ['0000:2d:00.2'] } },
-  { targets: ['file /etc/initramfs-tools/modules', 'file /etc/udev/rules.d/10-passway.rules'] },
+  {
+    targets: [
+      'directory /etc/udev',
+      'directory /etc/udev/rules.d',
+      'file /etc/initramfs-tools/modules',
+      'file /etc/udev/rules.d/10-passway.rules',
+    ],
+  },
 )
 test(
   testOnTree,

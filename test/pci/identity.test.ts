@@ -1,4 +1,5 @@
 import test from 'ava'
+import type { PciFunction } from '../../src/core/snapshot.ts'
 import { chooseDevices } from '../../src/pci/choose-devices.ts'
 import { findMoved, identify, isSameDevice } from '../../src/pci/identity.ts'
 import { pciFunction, snapshot } from '../boot/snapshots.ts'
@@ -19,8 +20,7 @@ const host = snapshot({
 })
 
 test('an identity knows a device again by id, subsystem and serial number, where both are known', (t) => {
-  const second = host.pci[2]
-  if (second === undefined) throw new Error('the host has no second disk')
+  const second = host.pci[2] as PciFunction
   const identity = identify(second)
   t.deepEqual(identity, {
     address: '0000:18:00.0',
