@@ -46,6 +46,10 @@ export const madeDirectories = [
   '/etc/udev/rules.d',
 ] as const
 
+const vfioModules = ['vfio', 'vfio_pci', 'vfio_iommu_type1', 'vfio_virqfd', 'vfio_pci_core', 'pci_stub']
+/** Drivers by class: a kernel that has them built in lists no alias of theirs. */
+const classModules = ['ahci', 'nvme', 'xhci_pci', 'ehci_pci', 'ohci_pci', 'uhci_hcd', 'sdhci_pci']
+
 /** What is read of every host, whatever the tasks are. */
 export const baseReads = {
   paths: [
@@ -113,11 +117,7 @@ export const baseReads = {
     '/sys/kernel/mm/hugepages/hugepages-*/free_hugepages',
     ...hardwareAttributes,
   ],
-  modules: [
-    ...['vfio', 'vfio_pci', 'vfio_iommu_type1', 'vfio_virqfd', 'vfio_pci_core', 'pci_stub'],
-    // Drivers by class: a kernel that has them built in lists no alias of theirs.
-    ...['ahci', 'nvme', 'xhci_pci', 'ehci_pci', 'ohci_pci', 'uhci_hcd', 'sdhci_pci'],
-  ],
+  modules: [...vfioModules, ...classModules],
 } as const satisfies Reads
 
 /** Regular expressions for the names of /boot/config-* lines that are worth knowing. */
