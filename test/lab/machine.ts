@@ -35,6 +35,8 @@ export type Machine = {
   readonly ssh: (command: string, input?: string) => Promise<Output>
   /** Waits until a whole command over ssh works. Throws with the end of the serial console after `seconds`. */
   readonly waitForSsh: (seconds: number) => Promise<void>
+  /** Takes the power away and gives it back at once. */
+  readonly cutPower: () => void
   /** Switches the machine off and removes its overlay. */
   readonly stop: () => Promise<void>
   readonly serialLog: () => Promise<string>
@@ -98,7 +100,12 @@ function startQemu(directory: string, args: readonly string[]): ChildProcess {
   return child
 }
 
-type Power = { readonly isOn: () => boolean; readonly switchOff: () => Promise<void>; readonly ended: Promise<void> }
+type Power = {
+  readonly isOn: () => boolean
+  readonly cut: () => void
+  readonly switchOff: () => Promise<void>
+  readonly ended: Promise<void>
+}
 
 /**
  * A reset ends QEMU (`-no-reboot`) and a new one starts: after a reset in place, emulation needs a minute for what takes
@@ -123,7 +130,9 @@ function powerOn(directory: string, args: readonly string[], restart: boolean): 
     current.kill('SIGKILL')
     await ended
   }
-  return { isOn: () => isOn, switchOff, ended }
+  /** QEMU writes out what the machine's disk holds, as a disk does; what is in the machine's memory is lost. */
+  const cut = (): void => void current.kill('SIGTERM')
+  return { isOn: () => isOn, cut, switchOff, ended }
 }
 
 async function writeClientFiles(directory: string, image: string, port: number): Promise<void> {
@@ -175,7 +184,18 @@ async function openMachine(image: string, base: string, options: MachineOptions,
     await rm(directory, { recursive: true, force: true })
   }
   const files = { keyFile: join(directory, 'key'), knownHostsFile: join(directory, 'known_hosts'), sshConfigFile }
-  const machine = { address: '127.0.0.1', port, directory, disk, ...files, ssh, waitForSsh, stop, serialLog }
+  const machine = {
+    address: '127.0.0.1',
+    port,
+    directory,
+    disk,
+    ...files,
+    ssh,
+    waitForSsh,
+    cutPower: power.cut,
+    stop,
+    serialLog,
+  }
   return { machine, ended: power.ended }
 }
 

@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { ExecutionContext } from 'ava'
 import type { Machine } from './machine.ts'
+import type { HostDocument } from './public-json.ts'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -51,4 +53,25 @@ export function runPassway(args: readonly string[], stateDirectory: string): Pro
   return new Promise((resolve) => {
     child.on('close', (code) => resolve({ status: code ?? 255, stdout, stderr, seconds: (Date.now() - start) / 1000 }))
   })
+}
+
+/** Runs a command of passway on the inventory's host, for a test that logs it. */
+export async function runLogged(
+  t: ExecutionContext,
+  inventory: string,
+  command: string,
+  args: readonly string[],
+): Promise<Run> {
+  const run = await runPassway([command, ...args, '-i', inventory], dirname(inventory))
+  t.log(`passway ${command} ${args.join(' ')}: exit ${run.status} after ${run.seconds.toFixed(1)} s`)
+  if (run.stderr !== '') t.log(run.stderr)
+  return run
+}
+
+/** The only host of a document. */
+export function parseHost<Body>(t: ExecutionContext, run: Run): HostDocument<Body> {
+  const document = JSON.parse(run.stdout) as { format: number; diagnostics: unknown[]; hosts: HostDocument<Body>[] }
+  t.is(document.format, 1)
+  t.is(document.hosts.length, 1)
+  return document.hosts[0] as HostDocument<Body>
 }

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import type { DerivedFiles, FileFacts, LiveState } from './host-files.ts'
@@ -7,7 +6,7 @@ import { readDerived, readFiles, readLive, readOutput, readTrees } from './host-
 import type { Machine } from './machine.ts'
 import { exists, listMissing, startMachine } from './machine.ts'
 import type { HostDocument, PlanDocument, ResultDocument } from './public-json.ts'
-import { cli, runPassway, writeInventory } from './passway.ts'
+import { cli, parseHost, runLogged, writeInventory } from './passway.ts'
 import type { Run } from './passway.ts'
 
 const refusedPlaybook = 'test/lab/playbooks/refused.yaml'
@@ -36,19 +35,8 @@ function found<Value>(value: Value | undefined): Value {
   return value
 }
 
-async function passway(t: ExecutionContext, command: string, args: readonly string[]): Promise<Run> {
-  const inventory = found(seen.inventory)
-  const run = await runPassway([command, ...args, '-i', inventory], dirname(inventory))
-  t.log(`passway ${command} ${args.join(' ')}: exit ${run.status} after ${run.seconds.toFixed(1)} s`)
-  if (run.stderr !== '') t.log(run.stderr)
-  return run
-}
-
-function parseHost<Body>(t: ExecutionContext, run: Run): HostDocument<Body> {
-  const document = JSON.parse(run.stdout) as { format: number; diagnostics: unknown[]; hosts: HostDocument<Body>[] }
-  t.is(document.format, 1)
-  t.is(document.hosts.length, 1)
-  return found(document.hosts[0])
+function passway(t: ExecutionContext, command: string, args: readonly string[]): Promise<Run> {
+  return runLogged(t, found(seen.inventory), command, args)
 }
 
 /** Lines of the playbook from the task's first line to the next task. */

@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import test from 'ava'
+import { readDerived, readLive, readTrees } from './host-files.ts'
+import type { Machine } from './machine.ts'
+import { exists, listMissing, startMachine } from './machine.ts'
+import { cli, runLogged, writeInventory } from './passway.ts'
+
+const playbook = 'test/lab/playbooks/story.yaml'
+
+const missing = await listMissing()
+if (!(await exists(cli))) missing.push(`${cli} (npm run build)`)
+const lacks = missing.length === 0 ? '' : ` (skipped: needs ${missing.join(', ')})`
+
+async function waitForProgram(machine: Machine, name: string): Promise<void> {
+  for (let tries = 0; tries < 120; tries += 1) {
+    if ((await machine.ssh(`pgrep -f ${name} > /dev/null`)).status === 0) return
+    await sleep(500)
+  }
+  throw new Error(`${name} did not run on the machine`)
+}
+
+const run = missing.length === 0 ? test.serial : test.serial.skip
+
+run(
+  `a power cut while images are built leaves a machine that boots as before and can be rolled back${lacks}`,
+  async (t) => {
+    t.timeout(900_000)
+    const machine = await startMachine({ topology: 'desktop', intremap: true })
+    t.teardown(() => machine.stop())
+    const inventory = await writeInventory(machine)
+    const before = {
+      live: await readLive(machine),
+      etc: await readTrees(machine, ['/etc']),
+      derived: await readDerived(machine),
+    }
+
+    const apply = runLogged(t, inventory, 'apply', [playbook, '--yes'])
+    await waitForProgram(machine, '[m]kinitramfs')
+    machine.cutPower()
+    t.not((await apply).status, 0)
+    await machine.waitForSsh(240)
+
+    const live = await readLive(machine)
+    t.not(live.bootId, before.live.bootId)
+    t.is(live.commandLine, before.live.commandLine)
+    t.regex((await runLogged(t, inventory, 'records', ['--json'])).stdout, /"state": *"interrupted"/)
+    t.is((await runLogged(t, inventory, 'rollback', ['--yes'])).status, 0)
+    t.is(await readTrees(machine, ['/etc']), before.etc)
+    t.deepEqual(await readDerived(machine), before.derived)
+  },
+)
