@@ -134,8 +134,25 @@ function declare(state: State, call: Call, doubt: Doubt): void {
     const name = assignment?.name ?? findStaticText(word.parts)
     if (name === undefined) setAllUnknown(state, call.start, `${call.name} of a name known only at run time`)
     if (assignment !== undefined) assign(state, assignment, doubt)
-    if (name !== undefined && call.name === 'readonly') state.frozen.add(name)
+    else if (name !== undefined) declareText(state, call, name, doubt)
+    if (name !== undefined && call.name === 'readonly') state.frozen.add(name.replace(/=.*/s, ''))
   }
+}
+
+/** A word that is no plain assignment: a name, an option, or an assignment in quotes, which dash takes all the same. */
+function declareText(state: State, call: Call, text: string, doubt: Doubt): void {
+  const name = text.replace(/=.*/s, '')
+  if (checkName(state, call, name, doubt) && name !== text) {
+    setUnknown(state, name, call.start, `it is set by a quoted word of ${call.name}`)
+  }
+}
+
+/** dash ends at a word that is no name. A carriage return at its end makes it none. */
+function checkName(state: State, call: Call, name: string, doubt: Doubt): boolean {
+  if (/^(?:[A-Za-z_]\w*|-[fpv-])$/.test(name)) return true
+  if (doubt === null)
+    abort(state, call.start, `${call.name} of ${JSON.stringify(name)}, which is no name of a variable`)
+  return false
 }
 
 function unset(state: State, call: Call, doubt: Doubt): void {
@@ -143,6 +160,7 @@ function unset(state: State, call: Call, doubt: Doubt): void {
   if (names.includes('-f')) return
   for (const name of names) {
     if (name === undefined) setAllUnknown(state, call.start, 'unset of a name known only at run time')
+    else if (!checkName(state, call, name, doubt)) continue
     else if (doubt !== null) setUnknown(state, name, call.start, doubt)
     else state.variables.set(name, { state: 'unset' })
   }
