@@ -1,0 +1,665 @@
+import test from 'ava'
+import type { ExecutionContext } from 'ava'
+import type { ModuleAvailability } from '../../src/core/snapshot.ts'
+import {
+  aliases,
+  audio,
+  display,
+  driverOf,
+  lab,
+  necUsb,
+  nextBootOf,
+  qemuUsb,
+  serial,
+  spareNic,
+  sshNic,
+} from './lab-machine.ts'
+import type { Lab } from './lab-machine.ts'
+
+function available(modules: Readonly<Record<string, ModuleAvailability>>): ReadonlyMap<string, ModuleAvailability> {
+  return new Map(Object.entries(modules))
+}
+
+/** Driver of a function and whether that is certain; `~` in front: it is not. */
+type Expected = Readonly<Record<string, string>>
+
+function boots(t: ExecutionContext, given: Lab, expected: Expected, because?: readonly [string, RegExp]) {
+  const host = lab(given)
+  const seen = Object.keys(expected).map((address) => {
+    const { next, certain } = driverOf(host, address)
+    return [address, `${certain ? '' : '~'}${next ?? 'none'}`] as const
+  })
+  t.deepEqual(Object.fromEntries(seen), expected)
+  if (because !== undefined) t.regex(driverOf(host, because[0]).because, because[1])
+  const doubts = nextBootOf(host).uncertain.filter(({ code }) => code === 'DRIVER_UNCERTAIN')
+  for (const [address, driver] of Object.entries(expected)) {
+    t.is(
+      doubts.some(({ what }) => what === address),
+      driver.startsWith('~'),
+      `${address} in uncertain`,
+    )
+  }
+}
+
+const vfio = '/etc/modprobe.d/vfio.conf'
+const rules = '/etc/udev/rules.d/10-passway.rules'
+const early = '/etc/initramfs-tools/modules'
+const idOf = { qemu: '1b36:000d', nec: '1033:0194', nic: '8086:10d3', display: '1234:1111', audio: '8086:2668' }
+const softdep = 'softdep xhci_pci pre: vfio-pci\n'
+const alone = `options vfio-pci ids=${idOf.qemu}\n${softdep}`
+
+test('nothing is configured: all keep their drivers', (t) => {
+  const { drivers, uncertain } = nextBootOf(lab({}))
+  for (const [address, { now, next, certain }] of Object.entries(drivers)) {
+    t.deepEqual([next, certain], [now, true], address)
+  }
+  t.is(Object.keys(drivers).length, 16)
+  t.deepEqual(uncertain, [])
+})
+
+test('nothing is configured and the image is not known: the same', (t) => {
+  const { drivers, uncertain } = nextBootOf(lab({ image: 'none' }))
+  for (const [address, { now, next, certain }] of Object.entries(drivers)) {
+    t.deepEqual([next, certain], [now, true], address)
+  }
+  t.deepEqual(uncertain, [])
+})
+
+test(
+  'a single device by its id',
+  boots,
+  { files: { [vfio]: alone } },
+  { [qemuUsb]: 'vfio-pci', [necUsb]: 'xhci_hcd' },
+  [
+    qemuUsb,
+    /^vfio_pci is loaded before xhci_pci \(\/etc\/modprobe\.d\/vfio\.conf:2\); its id is given to it \(\/etc\/modprobe\.d\/vfio\.conf:1\)$/,
+  ],
+)
+
+test(
+  'a whole group',
+  boots,
+  {
+    files: {
+      [vfio]: `options vfio-pci ids=${idOf.display},${idOf.audio}\nsoftdep bochs pre: vfio-pci\nsoftdep snd_hda_intel pre: vfio-pci\n`,
+    },
+  },
+  { [display]: 'vfio-pci', [audio]: 'vfio-pci', '0000:00:01.0': 'vfio-pci' },
+)
+
+test(
+  'a contaminated group: one member stays with the host',
+  boots,
+  {
+    files: { [vfio]: `options vfio-pci ids=${idOf.audio}\nsoftdep snd_hda_intel pre: vfio-pci\n` },
+  },
+  { [audio]: 'vfio-pci', [display]: 'bochs-drm' },
+)
+
+test(
+  'identical ids: both are taken',
+  boots,
+  {
+    files: { [vfio]: `options vfio-pci ids=${idOf.nic}\nsoftdep e1000e pre: vfio-pci\n` },
+  },
+  { [sshNic]: 'vfio-pci', [spareNic]: 'vfio-pci' },
+)
+
+test(
+  'identical ids told apart by a subsystem that neither has',
+  boots,
+  {
+    files: { [vfio]: `options vfio-pci ids=${idOf.nic}:1af4:1100\nsoftdep e1000e pre: vfio-pci\n` },
+  },
+  { [sshNic]: 'e1000e', [spareNic]: 'e1000e' },
+)
+
+test(
+  'the last line of ids counts',
+  boots,
+  {
+    files: { [vfio]: `options vfio-pci ids=${idOf.qemu}\noptions vfio-pci ids=${idOf.nec}\n${softdep}` },
+  },
+  { [qemuUsb]: 'xhci_hcd', [necUsb]: 'vfio-pci' },
+  [necUsb, /vfio\.conf:2\)/],
+)
+
+test(
+  'an option in two files: the file that sorts last counts',
+  boots,
+  {
+    files: { '/etc/modprobe.d/a.conf': alone, '/etc/modprobe.d/z.conf': `options vfio-pci ids=${idOf.nec}\n` },
+  },
+  { [qemuUsb]: 'xhci_hcd', [necUsb]: 'vfio-pci' },
+  [necUsb, /z\.conf:1\)/],
+)
+
+test(
+  'files sort by bytes: 9- comes after 10-',
+  boots,
+  {
+    files: { '/etc/modprobe.d/10-a.conf': `options vfio-pci ids=${idOf.nec}\n`, '/etc/modprobe.d/9-b.conf': alone },
+  },
+  { [qemuUsb]: 'vfio-pci', [necUsb]: 'xhci_hcd' },
+)
+
+test(
+  'a file masked from another directory',
+  boots,
+  {
+    files: { '/lib/modprobe.d/vfio.conf': alone, [vfio]: '' },
+  },
+  { [qemuUsb]: 'xhci_hcd' },
+)
+
+test(
+  'a file of /lib that nothing masks',
+  boots,
+  {
+    files: { '/lib/modprobe.d/vfio.conf': alone },
+  },
+  { [qemuUsb]: 'vfio-pci' },
+)
+
+test(
+  'ids on the command line alone, softdep in a file',
+  boots,
+  {
+    files: { [vfio]: softdep },
+    args: `vfio-pci.ids=${idOf.nec}`,
+  },
+  { [necUsb]: 'vfio-pci', [qemuUsb]: 'xhci_hcd' },
+  [necUsb, /vfio_pci\.ids=1033:0194/],
+)
+
+test(
+  'ids on the command line come after those of files',
+  boots,
+  {
+    files: { [vfio]: alone },
+    args: `vfio-pci.ids=${idOf.nec}`,
+  },
+  { [necUsb]: 'vfio-pci', [qemuUsb]: 'xhci_hcd' },
+)
+
+test(
+  'ids with a blank on the command line',
+  boots,
+  {
+    files: { [vfio]: softdep },
+    args: `vfio_pci.ids=${idOf.nec},${idOf.qemu}`,
+  },
+  { [necUsb]: 'vfio-pci', [qemuUsb]: 'vfio-pci' },
+)
+
+test(
+  'ids behind the name in the list of early modules',
+  boots,
+  {
+    files: { [early]: `vfio_pci ids=${idOf.audio}\n` },
+    args: `vfio-pci.ids=${idOf.nec}`,
+  },
+  { [audio]: 'vfio-pci', [necUsb]: 'xhci_hcd' },
+  [audio, /initramfs-tools\/modules:1/],
+)
+
+test(
+  'no softdep, the other driver is in the image',
+  boots,
+  {
+    files: { [vfio]: `options vfio-pci ids=${idOf.qemu}\n`, [early]: 'vfio-pci\n' },
+  },
+  { [qemuUsb]: 'xhci_hcd' },
+  [qemuUsb, /nothing makes xhci_pci wait for vfio-pci/],
+)
+
+test(
+  'no softdep, the other driver is not in the image, vfio-pci is',
+  boots,
+  {
+    files: { [vfio]: `options vfio-pci ids=${idOf.audio}\n`, [early]: 'vfio-pci\n' },
+  },
+  { [audio]: 'vfio-pci' },
+  [audio, /loaded in the initramfs \(\/etc\/initramfs-tools\/modules:1\)/],
+)
+
+test(
+  'no softdep, vfio-pci from modules-load.d only: a race',
+  boots,
+  {
+    files: { [vfio]: `options vfio-pci ids=${idOf.audio}\n`, '/etc/modules-load.d/vfio.conf': 'vfio-pci\n' },
+  },
+  { [audio]: '~vfio-pci' },
+  [audio, /or snd_hda_intel, because modules-load\.d and udev/],
+)
+
+test(
+  'nothing loads vfio-pci',
+  boots,
+  {
+    files: { [vfio]: `options vfio-pci ids=${idOf.audio}\nblacklist snd_hda_intel\n` },
+  },
+  { [audio]: 'none' },
+  [audio, /nothing loads vfio-pci/],
+)
+
+test(
+  'a softdep behind modules.softdep of the kernel has no effect',
+  boots,
+  {
+    files: { [vfio]: `options vfio-pci ids=${idOf.qemu}\n${softdep}` },
+    kernel: { softdeps: ['softdep xhci_pci pre: xhci_pci_renesas'] },
+  },
+  { [qemuUsb]: 'xhci_hcd' },
+)
+
+test(
+  'a softdep before modules.softdep has one',
+  boots,
+  {
+    files: { '/etc/modprobe.d/amd.conf': alone },
+    kernel: { softdeps: ['softdep xhci_pci pre: xhci_pci_renesas'] },
+  },
+  { [qemuUsb]: 'vfio-pci' },
+)
+
+test(
+  'the image lacks vfio-pci: it was built before',
+  boots,
+  {
+    files: { [vfio]: alone },
+    image: 'old',
+  },
+  { [qemuUsb]: 'xhci_hcd' },
+)
+
+test(
+  'the image was built before, and the driver is not in it',
+  boots,
+  {
+    files: { [vfio]: `options vfio-pci ids=${idOf.audio}\nsoftdep snd_hda_intel pre: vfio-pci\n` },
+    image: 'old',
+  },
+  { [audio]: 'vfio-pci' },
+)
+
+test(
+  'nothing is known of the image',
+  boots,
+  {
+    files: { [vfio]: alone },
+    image: 'none',
+  },
+  { [qemuUsb]: '~vfio-pci', [necUsb]: 'xhci_hcd' },
+  [qemuUsb, /was not read back/],
+)
+
+test(
+  'blacklist',
+  boots,
+  { files: { [vfio]: 'blacklist snd-hda-intel\n' } },
+  { [audio]: 'none', [display]: 'bochs-drm' },
+  [audio, /snd_hda_intel is on the blacklist \(\/etc\/modprobe\.d\/vfio\.conf:1\)/],
+)
+
+test(
+  'modprobe.blacklist= with the folded name',
+  boots,
+  { args: 'modprobe.blacklist=snd_hda_intel' },
+  { [audio]: 'none' },
+)
+test(
+  'modprobe.blacklist= with a dash has no effect',
+  boots,
+  { args: 'modprobe.blacklist=snd-hda-intel' },
+  {
+    [audio]: 'snd_hda_intel',
+  },
+)
+
+test(
+  'a blacklist with a line of a list: systemd holds to it',
+  boots,
+  {
+    files: { [vfio]: 'blacklist snd_hda_intel\n', '/etc/modules-load.d/snd.conf': 'snd_hda_intel\n' },
+  },
+  { [audio]: 'none' },
+)
+
+test(
+  'a blacklist with a line in the image: modprobe does not',
+  boots,
+  {
+    files: { [vfio]: 'blacklist snd_hda_intel\n', [early]: 'snd_hda_intel\n' },
+  },
+  { [audio]: 'snd_hda_intel' },
+)
+
+test(
+  'install /bin/false',
+  boots,
+  {
+    files: { [vfio]: 'install snd_hda_intel /bin/false\n', [early]: 'snd_hda_intel\n' },
+  },
+  { [audio]: 'none' },
+  [audio, /install command/],
+)
+
+test(
+  'install /bin/false with a softdep: kmod drops it',
+  boots,
+  {
+    files: { [vfio]: 'install snd_hda_intel /bin/false\nsoftdep snd_hda_intel pre: vfio-pci\n' },
+  },
+  { [audio]: 'snd_hda_intel' },
+)
+
+test(
+  'an install command of its own',
+  boots,
+  {
+    files: { [vfio]: 'install snd_hda_intel /sbin/modprobe vfio-pci; /sbin/modprobe -i snd_hda_intel\n' },
+  },
+  { [audio]: '~snd_hda_intel' },
+  [audio, /cannot be told/],
+)
+
+test(
+  'module_blacklist= by the kernel',
+  boots,
+  {
+    files: { [early]: 'snd_hda_intel\n' },
+    args: 'module_blacklist=snd_hda_intel',
+  },
+  { [audio]: 'none' },
+  [audio, /module_blacklist/],
+)
+
+test(
+  'module_blacklist= is not folded, and the last one counts',
+  boots,
+  {
+    args: 'module_blacklist=e1000e module_blacklist=snd-hda-intel,bochs',
+  },
+  { [audio]: 'snd_hda_intel', [spareNic]: 'e1000e', [display]: 'none' },
+)
+
+test(
+  'blacklist= of initramfs-tools is for the image alone',
+  boots,
+  {
+    args: 'blacklist=xhci_pci',
+  },
+  { [qemuUsb]: 'xhci_hcd' },
+)
+
+test(
+  'rd.driver.pre is dracut’s',
+  boots,
+  {
+    files: { [vfio]: `options vfio-pci ids=${idOf.qemu}\n` },
+    args: 'rd.driver.pre=vfio-pci rd.driver.blacklist=xhci_pci',
+  },
+  { [qemuUsb]: 'xhci_hcd' },
+)
+
+test(
+  'a driver that is built in comes before vfio-pci',
+  boots,
+  {
+    files: { [vfio]: `options vfio-pci ids=1b36:0002\n`, [early]: 'vfio-pci\n' },
+  },
+  { [serial]: 'serial' },
+  [serial, /built in to this kernel and comes before vfio-pci/],
+)
+
+test(
+  'a driver by class, built in',
+  boots,
+  {
+    files: { [vfio]: `options vfio-pci ids=${idOf.qemu}\n`, [early]: 'vfio-pci\n' },
+    kernel: {
+      pciAliases: aliases.filter(({ module }) => module !== 'xhci_pci'),
+      modules: available({ xhci_pci: 'builtin', vfio_pci: 'loadable' }),
+    },
+  },
+  { [qemuUsb]: 'xhci_hcd' },
+)
+
+test(
+  'vfio-pci built in: ids of files are dead',
+  boots,
+  {
+    files: { [vfio]: alone },
+    kernel: { modules: available({ vfio_pci: 'builtin' }) },
+  },
+  { [qemuUsb]: 'xhci_hcd' },
+)
+
+test(
+  'vfio-pci built in, ids on the command line',
+  boots,
+  {
+    args: `vfio-pci.ids=${idOf.qemu}`,
+    kernel: { modules: available({ vfio_pci: 'builtin' }) },
+  },
+  { [qemuUsb]: 'vfio-pci' },
+)
+
+test(
+  'vfio-pci and the driver built in',
+  boots,
+  {
+    args: 'vfio-pci.ids=1b36:0002',
+    kernel: { modules: available({ vfio_pci: 'builtin' }) },
+  },
+  { [serial]: '~serial' },
+)
+
+test(
+  'pci-stub built in comes first',
+  boots,
+  {
+    args: 'pci-stub.ids=1b36:0002',
+    kernel: { modules: available({ pci_stub: 'builtin' }) },
+  },
+  { [serial]: 'pci-stub' },
+)
+
+test(
+  'no vfio-pci in this kernel',
+  boots,
+  {
+    files: { [vfio]: alone },
+    kernel: { modules: available({ vfio_pci: 'absent' }) },
+  },
+  { [qemuUsb]: 'xhci_hcd' },
+)
+
+test(
+  'an alias of modprobe.d stands for those of the kernel',
+  boots,
+  {
+    files: {
+      [vfio]: `options vfio-pci ids=${idOf.audio}\nalias pci:v00008086d00002668sv*sd*bc*sc*i* vfio-pci\n`,
+    },
+  },
+  { [audio]: 'vfio-pci' },
+)
+
+const overrideHeader = 'ACTION!="add", GOTO="passway_end"\nSUBSYSTEM!="pci", GOTO="passway_end"\n'
+const overrideFooter = `ENV{.PASSWAY_DRIVER}=="", GOTO="passway_end"
+TEST=="driver/unbind", TEST!="/sys/bus/pci/drivers/$env{.PASSWAY_DRIVER}/$kernel", ATTR{driver/unbind}="$kernel"
+TEST!="driver", ATTR{subsystem/drivers_probe}="$kernel"
+LABEL="passway_end"
+`
+
+function override(address: string, driver: string, more = ''): string {
+  const line = `KERNEL=="${address}", ${more}ATTR{driver_override}="${driver}", ENV{.PASSWAY_DRIVER}="${driver}"\n`
+  return overrideHeader + line + overrideFooter
+}
+
+test(
+  'override of one of two identical controllers',
+  boots,
+  {
+    files: { [rules]: override(spareNic, 'vfio-pci'), [early]: 'vfio_pci\n' },
+  },
+  { [spareNic]: 'vfio-pci', [sshNic]: 'e1000e' },
+  [spareNic, /driver_override is vfio-pci \(.*10-passway\.rules:3\)/],
+)
+
+test(
+  'override of the one with the lower address',
+  boots,
+  {
+    files: { [rules]: override(sshNic, 'vfio-pci'), [early]: 'vfio_pci\n' },
+  },
+  { [spareNic]: 'e1000e', [sshNic]: 'vfio-pci' },
+)
+
+test(
+  'override of a device whose driver is in the image',
+  boots,
+  {
+    files: { [rules]: override(necUsb, 'vfio-pci'), [early]: 'vfio_pci\n' },
+  },
+  { [necUsb]: 'vfio-pci', [qemuUsb]: 'xhci_hcd' },
+)
+
+test(
+  'override takes a device off a driver that is built in',
+  boots,
+  {
+    files: { [rules]: override(serial, 'vfio-pci'), [early]: 'vfio_pci\n' },
+  },
+  { [serial]: 'vfio-pci' },
+)
+
+test(
+  'override with the identity of the device',
+  boots,
+  {
+    files: {
+      [rules]: override(spareNic, 'vfio-pci', 'ATTR{vendor}=="0x8086", ATTR{device}=="0x10d3", '),
+      [early]: 'vfio_pci\n',
+    },
+  },
+  { [spareNic]: 'vfio-pci' },
+)
+
+test(
+  'override for another device at that address',
+  boots,
+  {
+    files: { [rules]: override(spareNic, 'vfio-pci', 'ATTR{vendor}=="0x10de", '), [early]: 'vfio_pci\n' },
+  },
+  { [spareNic]: 'e1000e' },
+)
+
+test('override to no driver', boots, { files: { [rules]: override(spareNic, 'none') } }, { [spareNic]: 'none' }, [
+  spareNic,
+  /driver_override is none/,
+])
+
+test(
+  'override without anything that loads vfio-pci',
+  boots,
+  {
+    files: { [rules]: override(spareNic, 'vfio-pci') },
+  },
+  { [spareNic]: 'none' },
+  [spareNic, /no such driver came/],
+)
+
+const byHand = (address: string) => ({
+  '/etc/udev/rules.d/20-vfio.rules': `SUBSYSTEM=="pci", KERNEL=="${address}", ATTR{driver_override}="vfio-pci"\n`,
+  [early]: 'vfio_pci\n',
+})
+
+test(
+  'an override by hand that does not probe: the twin may load the driver first',
+  boots,
+  { files: byHand(necUsb) },
+  { [necUsb]: '~vfio-pci' },
+  [necUsb, /or xhci_hcd, because drivers are loaded side by side/],
+)
+
+test(
+  'an override by hand that is there before the driver can be',
+  boots,
+  { files: byHand(spareNic) },
+  { [spareNic]: 'vfio-pci', [sshNic]: 'e1000e' },
+)
+
+test(
+  'a rule that runs a program',
+  boots,
+  {
+    files: {
+      '/etc/udev/rules.d/20-vfio.rules': `SUBSYSTEM=="pci", KERNEL=="${spareNic}", RUN+="/usr/local/sbin/driver_override %k"\n`,
+    },
+  },
+  { [spareNic]: '~e1000e', [sshNic]: 'e1000e' },
+)
+
+test(
+  'no IOMMU: vfio-pci takes nothing',
+  boots,
+  {
+    files: { [vfio]: alone },
+    args: 'intel_iommu=off',
+    liveArgs: '',
+  },
+  { [qemuUsb]: 'xhci_hcd' },
+  [qemuUsb, /no IOMMU group/],
+)
+
+test(
+  'a driver that is loaded and leaves a function alone',
+  boots,
+  {
+    change: (functions) => functions.map((each) => (each.address === audio ? { ...each, driver: null } : each)),
+  },
+  { [audio]: '~none' },
+  [audio, /snd_hda_intel is loaded now and has not taken it/],
+)
+
+test(
+  'a function that a guest has now goes back',
+  boots,
+  {
+    change: (functions) => functions.map((each) => (each.address === audio ? { ...each, driver: 'vfio-pci' } : each)),
+  },
+  { [audio]: 'snd_hda_intel' },
+)
+
+test(
+  'virtual functions are made after a boot',
+  boots,
+  {
+    change: (functions) =>
+      functions.map((each) => (each.address === audio ? { ...each, physicalFunction: sshNic } : each)),
+  },
+  { [audio]: '~snd_hda_intel' },
+)
+
+test(
+  'another kernel boots: what is built in there cannot be told',
+  boots,
+  {
+    more: { kernelRelease: '5.10.0-1-amd64' },
+    kernel: { running: false },
+  },
+  { [serial]: '~serial', [qemuUsb]: 'xhci_hcd' },
+)
+
+test(
+  'another kernel boots: PCIe ports',
+  boots,
+  {
+    more: { kernelRelease: '5.10.0-1-amd64' },
+    kernel: { running: false, config: new Map([['CONFIG_PCIEPORTBUS', 'y']]) },
+  },
+  { '0000:00:04.0': 'pcieport' },
+)
