@@ -14,6 +14,8 @@ const desktop = [
   'nec-usb-xhci,bus=rp3',
   'bochs-display,bus=pcie.0,multifunction=on,addr=0x10.0',
   'intel-hda,bus=pcie.0,addr=0x10.1',
+  // Its driver is built in to Debian's kernel.
+  'pci-serial,bus=pcie.0,addr=0x11.0',
 ]
 
 /** An SR-IOV NIC, two identical controllers behind a switch, and a conventional bridge: one group of three. */
