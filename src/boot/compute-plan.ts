@@ -102,11 +102,12 @@ function predict(
   settled: Settled,
   merged: readonly MergedClaim[],
 ): PredictedBoot {
-  if (!detected.ok) return { nextBoot: null, pending: [] }
+  const stack = detected.ok ? detected.stack : detected.boots
+  if (stack === undefined) return { nextBoot: null, pending: [] }
   return predictNextBoot({
     before: snapshot,
     after: applyChanges(snapshot, settled.changes),
-    stack: detected.stack,
+    stack,
     menuRebuilt: [...settled.regenerate, ...settled.leftToDo].includes('boot-loader'),
     imagesRebuilt: [...settled.regenerate, ...settled.leftToDo].includes('initramfs'),
     interest: findInterest(snapshot, merged),

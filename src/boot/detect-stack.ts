@@ -25,7 +25,8 @@ export type BootStack = {
 
 export type DetectedStack =
   | { readonly ok: true; readonly stack: BootStack }
-  | { readonly ok: false; readonly diagnostic: Diagnostic }
+  /** `boots`: an entry that passway does not change; what it boots can be told all the same. */
+  | { readonly ok: false; readonly diagnostic: Diagnostic; readonly boots?: BootStack }
 
 /** Finds the boot stack by files, which trees have as well; a stack that is not known is refused by name. */
 export function detectBootStack(snapshot: Snapshot): DetectedStack {
@@ -39,14 +40,15 @@ export function detectBootStack(snapshot: Snapshot): DetectedStack {
   const found = findBootEntry(snapshot, menu)
   if (!found.ok)
     return unsupported('a GRUB menu without a default that can be told', [`${grubConfigurationPath}: ${found.problem}`])
-  const problem = describeEntry(found.entry, found.once)
-  if (problem !== undefined)
-    return unsupported(problem, [`${grubConfigurationPath}:${found.entry.line}: ${found.entry.title}`])
   const { entry, once } = found
-  return { ok: true, stack: { loader: 'grub', initramfs: 'initramfs-tools', menu, entry, once } }
+  const stack: BootStack = { loader: 'grub', initramfs: 'initramfs-tools', menu, entry, once }
+  const problem = describeEntry(entry, once)
+  if (problem === undefined) return { ok: true, stack }
+  const refused = unsupported(problem, [`${grubConfigurationPath}:${entry.line}: ${entry.title}`])
+  return entry.boots === 'linux' ? { ...refused, boots: stack } : refused
 }
 
-function unsupported(name: string, evidence: readonly string[]): DetectedStack {
+function unsupported(name: string, evidence: readonly string[]): Extract<DetectedStack, { ok: false }> {
   return {
     ok: false,
     diagnostic: error('BOOT_UNSUPPORTED', `This host boots with ${name}, which passway does not know how to change`, {

@@ -6,14 +6,21 @@ export type BootRow = { readonly what: string; readonly predicted: string; reado
 
 /** Compares a boot with what was predicted for it. Only what the prediction calls certain is compared. */
 export function compareBoot(predicted: NextBoot, snapshot: Snapshot): BootRow[] {
+  const open = new Set(predicted.uncertain.map(({ what }) => what))
   return [
     row('kernel', predicted.entry.kernel, snapshot.kernelRelease),
-    row('kernel command line', comparable(predicted.kernelCommandLine), comparable(snapshot.commandLine)),
+    ...compareCommandLine(predicted, snapshot),
     ...compareDrivers(predicted, snapshot),
     ...compareModules(predicted, snapshot),
     ...compareHugepages(predicted, snapshot),
     ...compareGroups(predicted, snapshot),
-  ]
+  ].filter(({ what }) => !open.has(what))
+}
+
+/** Words with variables of the loader are not predicted. */
+function compareCommandLine({ kernelCommandLine, uncertain }: NextBoot, { commandLine }: Snapshot): BootRow[] {
+  if (uncertain.some(({ code }) => code === 'LOADER_VARIABLE')) return []
+  return [row('kernel command line', comparable(kernelCommandLine), comparable(commandLine))]
 }
 
 function row(what: string, predicted: string, seen: string): BootRow {

@@ -43,6 +43,22 @@ test('what is not certain is not compared', (t) => {
   t.false(compareBoot(predicted, seen()).some((row) => row.what.includes('0000:02:00.0')))
 })
 
+test('rows that are named as uncertain are not compared, the others are', (t) => {
+  const uncertain = [{ code: 'HUGEPAGES_SPLIT', what: 'huge pages of 2M on node 0', why: 'dealt out' }]
+  const rows = compareBoot({ ...predicted, uncertain }, seen())
+  t.false(rows.some(({ what }) => what === 'huge pages of 2M on node 0'))
+  t.true(rows.some(({ what }) => what === 'huge pages of 2M'))
+})
+
+test('a command line with variables of the loader is not compared', (t) => {
+  const uncertain = [{ code: 'LOADER_VARIABLE', what: '$extra', why: 'not set in grub.cfg' }]
+  const rows = compareBoot({ ...predicted, uncertain }, seen({ commandLine: 'root=UUID=1 ro' }))
+  t.deepEqual(
+    rows.filter(({ ok }) => !ok),
+    [],
+  )
+})
+
 for (const [title, changes, what] of [
   ['another kernel', { kernelRelease: '6.1.0-20-amd64' }, 'kernel'],
   ['an argument is missing', { commandLine: 'root=UUID=1 ro quiet' }, 'kernel command line'],
