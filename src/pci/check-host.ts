@@ -5,6 +5,7 @@ import { refuse } from '../core/refuse.ts'
 import type { PciFunction, Snapshot } from '../core/snapshot.ts'
 import { describeFunction } from './describe-function.ts'
 import { findLivesOn } from './lives-on/find-lives-on.ts'
+import { useNames } from './lives-on/use-names.ts'
 import type { Use, UseOf, Unknown } from './lives-on/use.ts'
 import type { Targets } from './targets.ts'
 import { findVirtualFunctions } from './tree.ts'
@@ -19,6 +20,7 @@ export function checkHost({ snapshot, options, changing }: Targets): readonly Di
   const told = uses.filter(({ what }) => !toldElsewhere.has(what))
   const doubts = cannotTell.filter(({ what }) => !toldElsewhere.has(what))
   return changing.flatMap((found) => [
+    ...(found.class.startsWith('0601') ? [platform(found)] : []),
     ...dependence(
       found,
       told.filter(({ address }) => address === found.address),
@@ -32,6 +34,13 @@ export function checkHost({ snapshot, options, changing }: Targets): readonly Di
   ])
 }
 
+function platform(found: PciFunction): Diagnostic {
+  return error('HOST_DEPENDS', `${found.address} is the ISA or LPC bridge: firmware, timers and sensors hang on it`, {
+    hint: 'choose a device of another group; this cannot be accepted',
+    evidence: [describeFunction(found)],
+  })
+}
+
 function dependence(found: PciFunction, uses: readonly Use[], options: Targets['options']): readonly Diagnostic[] {
   if (uses.length === 0) return []
   const kinds = [...new Set(uses.map(({ what }) => useNames[what]))]
@@ -40,25 +49,6 @@ function dependence(found: PciFunction, uses: readonly Use[], options: Targets['
   const hint = 'choose another device, or move what stands on it first'
   if (!uses.some(({ what }) => vital.has(what))) return [refuse(options, 'HOST_DEPENDS', message, { hint, evidence })]
   return [error('HOST_DEPENDS', message, { hint: `${hint}; this cannot be accepted`, evidence })]
-}
-
-const useNames: Readonly<Record<UseOf, string>> = {
-  root: 'the root file system',
-  boot: '/boot',
-  esp: 'the EFI system partition',
-  swap: 'swap',
-  mount: 'a mounted file system',
-  'session-nic': 'the network of this session',
-  'default-route': 'a default route',
-  display: 'the only graphics output',
-  keyboard: 'the last keyboard',
-  'bmc-vga': 'the console of the management controller',
-  watchdog: 'the watchdog',
-  pool: 'a storage pool',
-  iscsi: 'an iSCSI disk',
-  nfs: 'a network file system',
-  fc: 'a Fibre Channel disk',
-  guest: 'a running guest',
 }
 
 /** `/ ← dm-0 ← nvme0n1p3 ← 0000:04:00.0` */

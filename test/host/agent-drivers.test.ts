@@ -32,9 +32,9 @@ function makeHost(t: ExecutionContext, shell: (typeof shells)[number] = 'busybox
   const bus = join(root, 'sys/bus/pci')
   for (const driver of ['xhci_hcd', 'vfio-pci']) {
     mkdirSync(join(bus, 'drivers', driver), { recursive: true })
-    spawnSync('mkfifo', [join(bus, 'drivers', driver, 'unbind')])
+    spawnSync('/usr/bin/mkfifo', [join(bus, 'drivers', driver, 'unbind')])
   }
-  spawnSync('mkfifo', [join(bus, 'drivers_probe')])
+  spawnSync('/usr/bin/mkfifo', [join(bus, 'drivers_probe')])
   for (const address of functions) {
     const device = join(bus, 'devices', address)
     mkdirSync(device, { recursive: true })
