@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { setMaxListeners } from 'node:events'
 import { Command, CommanderError } from 'commander'
 import { addHosts, addOutput, addReboot, collect } from './commands/declare-options.ts'
 import { refuseUsage } from './commands/finish.ts'
@@ -26,6 +27,8 @@ const commands = {
 } satisfies Record<string, () => Promise<CommandRun>>
 
 const controller = new AbortController()
+// Every host in flight listens for the end of the run.
+setMaxListeners(0, controller.signal)
 let exitCode: number = exitCodes.ok
 let signalCode: number | undefined
 let isOutputLost = false

@@ -28,8 +28,20 @@ export type GivenArguments = { readonly text: string; readonly place: string }
 export function findLoadedIds(
   configuration: KmodConfiguration,
   module: string,
-  args: GivenArguments = { text: '', place: '' },
+  args?: GivenArguments,
 ): GivenIds | null {
+  if (args !== undefined) return readIds(configuration, module, args)
+  const known = found.get(configuration) ?? new Map<string, GivenIds | null>()
+  found.set(configuration, known)
+  const ids = known.get(module) ?? readIds(configuration, module, { text: '', place: '' })
+  known.set(module, ids)
+  return ids
+}
+
+/** Every function of the host asks the same of one configuration. */
+const found = new WeakMap<KmodConfiguration, Map<string, GivenIds | null>>()
+
+function readIds(configuration: KmodConfiguration, module: string, args: GivenArguments): GivenIds | null {
   const all = [...optionsOf(configuration, module), args].flatMap(({ text, place }) =>
     parseModprobeOptions(text).map((option) => ({ ...option, place })),
   )

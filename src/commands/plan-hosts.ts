@@ -53,7 +53,7 @@ export async function planHosts(
   ]
   const targets = hasErrors(early) ? [] : found.targets
   const late: Diagnostic[] = []
-  const prepared = import('./plan-input.ts').then(({ preparePlays, readsBefore }) => {
+  const prepared = loadLate().then(({ preparePlays, readsBefore }) => {
     const rest = { inventory: found.inventory, besidePlaybooks: found.besidePlaybooks, extra: extra.variables }
     const { input, diagnostics } = preparePlays(headers.plays, rest)
     const reads = new Map(found.targets.map((target) => [target.address.name, readsBefore(input, target)]))
@@ -66,6 +66,13 @@ export async function planHosts(
   if (targets.length === 0) await prepared.catch(ignoreRefusal)
   const diagnostics = [...early, ...late]
   return { diagnostics, hosts: hasErrors(diagnostics) ? [] : refuseDuplicates(hosts) }
+}
+
+/** What planning needs and connecting does not: loaded once the first connections are on their way. */
+async function loadLate(): Promise<typeof import('./plan-input.ts')> {
+  await new Promise((resolve) => setTimeout(resolve, 1))
+  const [late] = await Promise.all([import('./plan-input.ts'), import('./show-plans.ts')])
+  return late
 }
 
 /** A playbook that could not be read names no hosts; saying so as well would only hide the reason. */
@@ -115,7 +122,8 @@ async function planTarget(context: RunContext, target: Target, prepared: Promise
   const { snapshot, diagnostics } = await listImages(context, target, read.snapshot)
   const planned = planHost(input, target, snapshot, { prune: context.options.prune === true })
   const plan = { ...planned.plan, diagnostics: [...diagnostics, ...planned.plan.diagnostics] }
-  return describePlanned(target, snapshot, { ...planned, plan })
+  // Texts of a snapshot are slices of all that the probe printed; a copy lets that go.
+  return describePlanned(target, snapshot, { ...planned, plan: structuredClone(plan) })
 }
 
 /** With `--images` the images count as they are now, not as the agent saw them last. */
@@ -145,9 +153,11 @@ export function describePlanned(target: Target, snapshot: Snapshot, planned: Pla
     target,
     status: isRefused ? 'refused' : 'ok',
     ...planned,
-    system: snapshot.os.get('PRETTY_NAME') ?? snapshot.os.get('ID') ?? '',
-    commandLine: snapshot.commandLine,
-    stateDirectory: snapshot.stateDirectory,
+    ...structuredClone({
+      system: snapshot.os.get('PRETTY_NAME') ?? snapshot.os.get('ID') ?? '',
+      commandLine: snapshot.commandLine,
+      stateDirectory: snapshot.stateDirectory,
+    }),
     diagnostics: [],
   }
 }

@@ -18,7 +18,7 @@ export function parseHostNames(text: string): HostNames {
   const { host, port } = splitPort(rest)
   if (port !== undefined && (port < 1 || port > 65_535)) return { ok: false, message: `${port} is no port` }
   if (/^$|[\s:]$|^-|[\0-\x20\x7f]/.test(host)) return { ok: false, message: `${JSON.stringify(text)} is no host name` }
-  const expanded = isIPv6(host) ? { ok: true as const, names: [host] } : expandRanges(host)
+  const expanded = host.includes(':') && isIPv6(host) ? { ok: true as const, names: [host] } : expandRanges(host)
   if (!expanded.ok) return expanded
   return { ...expanded, ...(user === undefined ? {} : { user }), ...(port === undefined ? {} : { port }) }
 }
@@ -32,7 +32,8 @@ function splitUser(text: string): { user?: string; rest: string } {
 function splitPort(text: string): { host: string; port?: number } {
   const bracketed = /^\[([^[\]]+)\](?::(\d+))?$/.exec(text)
   if (bracketed?.[1] !== undefined && isIPv6(bracketed[1])) return withPort(bracketed[1], bracketed[2])
-  if (isIPv6(text)) return { host: text }
+  // Without a colon it is none; the first use of isIPv6 takes 20 ms.
+  if (text.includes(':') && isIPv6(text)) return { host: text }
   const colon = /^((?:[^:[\]]|\[[^\]]*\])+):(\d+)$/.exec(text)
   return colon?.[1] === undefined ? { host: text } : withPort(colon[1], colon[2])
 }

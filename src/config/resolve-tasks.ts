@@ -7,7 +7,7 @@ import type { Inventory } from './inventory.ts'
 import type { Play, Task } from './playbook.ts'
 import type { PlaybookVariables } from './playbook-variables.ts'
 import { locate } from './source-node.ts'
-import type { PlainValue, Variables } from './source-node.ts'
+import type { PlainValue, SourceEntry, Variables } from './source-node.ts'
 import { hostScope, hostVariables } from './variables.ts'
 
 export type ResolveRequest = {
@@ -75,8 +75,13 @@ function resolveTask(resolving: Resolving, play: Play, task: Task, scope: Scope)
     params: params.value ?? {},
     accept: task.accept,
     adopt: task.adopt,
-    locate: (path, part) => locate(task.entry, path, part),
+    locate: locateIn(task.entry),
   })
+}
+
+/** Made here so that what it keeps alive is the task alone, not the variables and facts of a host. */
+function locateIn(entry: SourceEntry): ResolvedTask['locate'] {
+  return (path, part) => locate(entry, path, part)
 }
 
 function nameTask(resolving: Resolving, play: Play, task: Task, scope: Scope): TaskName {

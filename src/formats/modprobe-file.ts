@@ -125,7 +125,24 @@ function splitSoftdep(value: Bytes): readonly Bytes[] {
 
 /** fnmatch() of a softdep, install or alias pattern against a folded module name. */
 export function matchesModule(pattern: Bytes, name: Bytes): boolean {
-  return globPattern(foldModuleName(pattern)).test(foldModuleName(name))
+  const folded = foldModuleName(name)
+  const expression = findExpression(pattern)
+  return typeof expression === 'string' ? expression === folded : expression.test(folded)
+}
+
+/** Tables of a host are asked for thousands of names: each pattern is translated once. */
+const expressions = new Map<Bytes, RegExp | string>()
+const expressionsKept = 5000
+
+/** The folded name itself where a pattern has nothing to expand. */
+function findExpression(pattern: Bytes): RegExp | string {
+  const known = expressions.get(pattern)
+  if (known !== undefined) return known
+  const folded = foldModuleName(pattern)
+  const expression = /[*?[]/.test(folded) ? globPattern(folded) : folded
+  if (expressions.size >= expressionsKept) expressions.clear()
+  expressions.set(pattern, expression)
+  return expression
 }
 
 function globPattern(pattern: Bytes): RegExp {

@@ -73,10 +73,25 @@ type Alias = { readonly module: string; readonly builtin: boolean }
 export function findAliases(kernel: InstalledKernel, target: PciFunction): readonly Alias[] {
   const modalias = target.modalias
   if (modalias === null) return []
-  return kernel.pciAliases
-    .filter((alias) => !isGeneric(alias.pattern) && matchesAlias(alias.pattern, modalias))
-    .map((alias) => ({ module: foldModuleName(alias.module), builtin: alias.builtin }))
-    .filter((alias) => !isVfioDriver(alias.module))
+  return findSpecific(kernel)
+    .filter((alias) => matchesAlias(alias.pattern, modalias))
+    .map(({ module, builtin }) => ({ module, builtin }))
+}
+
+type SpecificAlias = Alias & { readonly pattern: string }
+
+/** The table of a kernel is asked for every function of the host, and sifted once. */
+const sifted = new WeakMap<InstalledKernel['pciAliases'], readonly SpecificAlias[]>()
+
+function findSpecific({ pciAliases }: InstalledKernel): readonly SpecificAlias[] {
+  const known = sifted.get(pciAliases)
+  if (known !== undefined) return known
+  const specific = pciAliases
+    .filter(({ pattern }) => !isGeneric(pattern))
+    .map(({ pattern, module, builtin }) => ({ pattern, module: foldModuleName(module), builtin }))
+    .filter(({ module }) => !isVfioDriver(module))
+  sifted.set(pciAliases, specific)
+  return specific
 }
 
 /** `pci:v*d*sv*sd*bc*sc*i*` (pci-stub like test modules) says nothing about the device. `vfio_pci:` aliases are another bus. */
