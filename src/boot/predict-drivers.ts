@@ -57,7 +57,8 @@ function judge(runs: readonly Run[], target: PciFunction): readonly [DriverPredi
   })
   const [first] = outcomes
   if (first === undefined) throw new Error(`${address} was not followed`)
-  const { driver: next, because } = first
+  const { driver: next } = first
+  const because = first.explain()
   const other = outcomes.find(({ driver }) => driver !== next)
   if (other === undefined) return [{ now, next, certain: true, because }, null]
   const doubt = other.course.doubt ?? { code: 'DRIVER_UNCERTAIN', why: '' }

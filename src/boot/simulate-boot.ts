@@ -32,7 +32,8 @@ export type Course = {
   readonly hasGroup: (target: PciFunction) => boolean
 }
 
-export type Outcome = { readonly driver: string | null; readonly because: string }
+/** `explain`: why; worked out for the course that is told of, not for all. */
+export type Outcome = { readonly driver: string | null; readonly explain: () => string }
 
 export type Doubt = { readonly code: string; readonly why: string }
 
@@ -273,8 +274,8 @@ function loadAliases(state: State, phase: Phase, target: PciFunction): void {
 
 function findOutcome(state: State, target: PciFunction): Outcome {
   const bound = state.bound.get(target.address)
-  if (bound !== undefined) return { driver: bound.driver, because: explainBound(state, target, bound) }
-  return { driver: null, because: explainNone(state, target) }
+  if (bound !== undefined) return { driver: bound.driver, explain: () => explainBound(state, target, bound) }
+  return { driver: null, explain: () => explainNone(state, target) }
 }
 
 function explainBound(state: State, target: PciFunction, { driver, because }: Bound): string {

@@ -31,6 +31,7 @@ export type ModprobeDocument = { readonly content: Bytes; readonly lines: readon
 
 /** Module names: `-` equals `_` (libkmod underscores(): not inside brackets). */
 export function foldModuleName(name: Bytes): Bytes {
+  if (!name.includes('-')) return name
   return name.replace(/\[[^\]]*\]|-/g, (found) => (found === '-' ? '_' : found))
 }
 
