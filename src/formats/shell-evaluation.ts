@@ -73,8 +73,10 @@ function evaluateSimple(state: State, command: Extract<ShellCommand, { kind: 'si
     return
   }
   const name = findStaticText(first.parts)
-  if (name === undefined)
+  if (name === undefined) {
+    if (doubt === null) abort(state, first.start, 'the shell runs this line as a command, known only at run time')
     return void setAllUnknown(state, first.start, 'the name of a command is known only at run time')
+  }
   run(state, { name, start: command.start, words: rest, assignments: command.assignments }, doubt)
 }
 

@@ -157,3 +157,9 @@ withDash('any bytes: a value that is called known is the value of dash', (t) => 
 
 if (!hasDash) test.skip('dash is not installed: shell values were not compared with it', () => {})
 else test('dash runs', (t) => t.notThrows(() => execFileSync('dash', ['-c', ':'])))
+
+withDash('a command that is known only at run time ends the reading', (t) => {
+  const contents = ['A=$${B:-x y}$A\n']
+  t.is(askDash(contents), null)
+  t.is(findWholeProblem(evaluateShellFiles(toFiles(contents)))?.kind, 'abort')
+})
