@@ -129,12 +129,19 @@ function isHarmlessOption(word: ShellWord): boolean {
   return /^([-+][aefu]+|--)$/.test(findStaticText(word.parts) ?? '')
 }
 
+/** What is no name of a variable ends dash; whether it is one shows only at run time. */
+function declareUnknown(state: State, call: Call, doubt: Doubt): void {
+  const why = `${call.name} of a name known only at run time`
+  if (doubt === null) abort(state, call.start, why)
+  setAllUnknown(state, call.start, why)
+}
+
 /** export and readonly. Their words are assignments to dash too: nothing is split or globbed. */
 function declare(state: State, call: Call, doubt: Doubt): void {
   for (const word of call.words) {
     const assignment = findAssignment(word)
     const name = assignment?.name ?? findStaticText(word.parts)
-    if (name === undefined) setAllUnknown(state, call.start, `${call.name} of a name known only at run time`)
+    if (name === undefined) declareUnknown(state, call, doubt)
     if (assignment !== undefined) assign(state, assignment, doubt)
     else if (name !== undefined) declareText(state, call, name, doubt)
     if (name !== undefined && call.name === 'readonly') state.frozen.add(name.replace(/=.*/s, ''))

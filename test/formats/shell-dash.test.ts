@@ -159,7 +159,8 @@ if (!hasDash) test.skip('dash is not installed: shell values were not compared w
 else test('dash runs', (t) => t.notThrows(() => execFileSync('dash', ['-c', ':'])))
 
 withDash('a command that is known only at run time ends the reading', (t) => {
-  const contents = ['A=$${B:-x y}$A\n']
-  t.is(askDash(contents), null)
-  t.is(findWholeProblem(evaluateShellFiles(toFiles(contents)))?.kind, 'abort')
+  for (const content of ['A=$${B:-x y}$A\n', 'export A=$${B:-x y}$A\n']) {
+    t.is(askDash([content]), null)
+    t.is(findWholeProblem(evaluateShellFiles(toFiles([content])))?.kind, 'abort')
+  }
 })
