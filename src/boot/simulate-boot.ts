@@ -84,6 +84,7 @@ export function simulateBoot(world: BootWorld, course: Course): SimulatedBoot {
   }
   const steps = [() => loadList(state, course.root, { respectsBlacklist: true }), () => coldplug(state, course.root)]
   for (const step of course.rootFirst === 'list' ? steps : steps.toReversed()) step()
+  for (const target of world.functions) noteHidden(state, target)
   return {
     outcomes: new Map(world.functions.map((target) => [target.address, findOutcome(state, target)])),
     doubts: state.doubts,
@@ -112,6 +113,21 @@ function bindBuiltins(state: State): void {
     if (taker === 'pci_stub' || (taker !== undefined && builtin === undefined)) bindGiven(state, taker, target)
     else if (builtin !== undefined) state.bound.set(target.address, builtin)
   }
+}
+
+/**
+ * A driver that is built in and that no alias names shows only while it holds the function. One that is kept from it now
+ * by driver_override, or that lost it to a driver for guests, may be there or not.
+ */
+function noteHidden({ world, overrides, bound, doubts }: State, target: PciFunction): void {
+  const { address, driver, driverOverride } = target
+  const isKept = driver === null ? driverOverride !== null : takers.includes(foldName(driver))
+  if (!isKept || world.builtins.has(address) || world.candidates.get(address)?.length !== 0) return
+  const next = bound.get(address)
+  const staysTaken = next !== undefined && takers.includes(foldName(next.driver)) && driverOverride === null
+  if (overrides.has(address) || staysTaken) return
+  const why = `whether this kernel has a driver for it built in cannot be told while it has ${driver ?? 'none'}`
+  doubts.set(address, { code: 'BUILTIN_HIDDEN', why })
 }
 
 function bindGiven(state: State, module: string, target: PciFunction): void {

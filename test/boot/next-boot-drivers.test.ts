@@ -1,6 +1,6 @@
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
-import type { ModuleAvailability } from '../../src/core/snapshot.ts'
+import type { ModuleAvailability, PciFunction } from '../../src/core/snapshot.ts'
 import {
   aliases,
   audio,
@@ -662,4 +662,34 @@ test(
     kernel: { running: false, config: new Map([['CONFIG_PCIEPORTBUS', 'y']]) },
   },
   { '0000:00:04.0': 'pcieport' },
+)
+
+const overridden = (functions: readonly PciFunction[]) =>
+  functions.map((each) =>
+    each.address === serial ? { ...each, driver: 'vfio-pci', driverOverride: 'vfio-pci' } : each,
+  )
+
+test(
+  'an override goes, and what is built in for the function does not show',
+  boots,
+  { change: overridden },
+  { [serial]: '~vfio-pci' },
+  [serial, /built in cannot be told/],
+)
+
+test(
+  'ids instead of an override: a driver that is built in may be first',
+  boots,
+  { files: { [vfio]: 'options vfio-pci ids=1b36:0002\n', [early]: 'vfio-pci\n' }, change: overridden },
+  { [serial]: '~vfio-pci' },
+)
+
+test(
+  'a function without any other driver stays with the ids that it is given',
+  boots,
+  {
+    files: { [vfio]: 'options vfio-pci ids=1b36:0002\n', [early]: 'vfio-pci\n' },
+    change: (functions) => functions.map((each) => (each.address === serial ? { ...each, driver: 'vfio-pci' } : each)),
+  },
+  { [serial]: 'vfio-pci' },
 )
