@@ -29,7 +29,7 @@ test('the package holds what the command needs, and nothing of its making', (t) 
   const paths = packed?.files.map(({ path }) => path) ?? []
   for (const path of [
     'dist/cli.js',
-    'dist/agent.sh',
+    'dist/agent/main.sh',
     'dist/probe.sh',
     'playbooks/demo/host.tree',
     'README.md',

@@ -1,22 +1,53 @@
 import { readFileSync } from 'node:fs'
 
+/**
+ * The agent's parts, files of `agent/`: one program, sent as one text. Each holds functions and nothing else; the call
+ * of `main` comes last, so a text that arrived in part does nothing.
+ */
+export const agentParts = [
+  'main',
+  'fields',
+  'paths',
+  'state',
+  'records',
+  'values',
+  'writing',
+  'drivers',
+  'units',
+  'checks',
+  'regenerations',
+  'images',
+  'kept',
+  'grub',
+  'apply',
+  'revert',
+  'rollback',
+  'connection',
+  'reboot',
+  'standalone',
+] as const
+
 const texts = new Map<string, string>()
 
 /** The program that reads a host (`probe.sh`). */
 export function readProbeProgram(): string {
-  return readProgram('./probe.sh')
+  return readOnce('probe', () => readProgram('./probe.sh'))
 }
 
-/** The program that writes to a host (`agent.sh`). */
+/** The program that writes to a host; on a host it is `agent.sh` in the state directory. */
 export function readAgentProgram(): string {
-  return readProgram('./agent.sh')
+  return readOnce('agent', () =>
+    [...agentParts.map((part) => readProgram(`./agent/${part}.sh`)), 'main "$@"\n'].join('\n'),
+  )
+}
+
+function readOnce(name: string, read: () => string): string {
+  const text = texts.get(name) ?? read()
+  texts.set(name, text)
+  return text
 }
 
 /** The files stand beside this module, in the sources as in the bundle. */
-function readProgram(name: string): string {
-  const known = texts.get(name)
-  if (known !== undefined) return known
-  const text = readFileSync(new URL(name, import.meta.url), 'ascii')
-  texts.set(name, text)
-  return text
+function readProgram(path: string): string {
+  return readFileSync(new URL(path, import.meta.url), 'ascii')
 }

@@ -1,20 +1,25 @@
 import { spawnSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { readdirSync } from 'node:fs'
 import test from 'ava'
 import * as fc from 'fast-check'
 import { decodeField, encodeField, formatBlob } from '../../src/host/fields.ts'
 import { formatManifest, orderOperations, parseManifest } from '../../src/host/manifest.ts'
 import { parseFrames } from '../../src/host/read-records.ts'
-import { readAgentProgram } from '../../src/host/programs.ts'
+import { agentParts, readAgentProgram } from '../../src/host/programs.ts'
 import { change, file, planOf, shells } from './agent-hosts.ts'
 import { testUnless } from './skip.ts'
 
-const agentPath = fileURLToPath(new URL('../../src/host/agent.sh', import.meta.url))
+const partsDirectory = new URL('../../src/host/agent/', import.meta.url)
 const withShellcheck = testUnless(spawnSync('shellcheck', ['--version']).status === 0 ? null : 'no shellcheck')
 const bytes = fc.string({ unit: fc.nat(255).map((code) => String.fromCharCode(code)) })
 
 withShellcheck('shellcheck finds nothing', (t) => {
-  t.is(spawnSync('shellcheck', ['-s', 'sh', agentPath], { encoding: 'utf8' }).stdout, '')
+  t.is(spawnSync('shellcheck', ['-s', 'sh', '-'], { input: readAgentProgram(), encoding: 'utf8' }).stdout, '')
+})
+
+test('all parts of the agent are sent', (t) => {
+  const files = readdirSync(partsDirectory).map((name) => name.replace(/\.sh$/, ''))
+  t.deepEqual(files.toSorted(), [...agentParts].toSorted())
 })
 
 test('the agent is ASCII and ends with its call', (t) => {

@@ -1,0 +1,271 @@
+# DATA: lines `verb`, `root`, `id`, `controller`, options, and blobs.
+spooled() {
+  verb='' target_id=''
+  options=
+  spooled_data=$1
+  IFS=$NL
+  for spooled_line in $spooled_data; do
+    case $spooled_line in
+      "blob$TAB"*) break ;;
+    esac
+    IFS=$TAB
+    # shellcheck disable=SC2086
+    set -- $spooled_line
+    IFS=$FIELDS
+    case $1 in
+      verb) verb=$2 ;;
+      root) [ "${2--}" = - ] || { decode "$2" && root=$decoded; } ;;
+      id) [ "${2--}" = - ] || target_id=$2 ;;
+      controller) decode "$2" && controller=$decoded ;;
+      accept) accepted="$accepted$2 " ;;
+      option) options=$options$2$NL ;;
+      merge) options="$options$spooled_line$NL" ;;
+    esac
+  done
+  IFS=$FIELDS
+  check_call && check_base_tools && find_root && find_state || { end refused; return; }
+  case $verb in
+    apply) receive_apply ;;
+    rollback) receive_rollback ;;
+    recover) receive_recover ;;
+    watch) watch_record "$target_id" ;;
+    records) tell_records ;;
+    read) tell_record ;;
+    images) tell_images ;;
+    reboot) reboot_host ;;
+    *) fail USAGE "this agent knows no verb $verb" || end refused ;;
+  esac
+}
+
+# An ID becomes part of paths.
+check_call() {
+  case $target_id in
+    *[!A-Za-z0-9-]*) fail USAGE "not the form of a record: $target_id" ;;
+  esac
+}
+
+find_root() {
+  if [ -z "$root" ]; then
+    [ "$uid" = 0 ] || { fail NOT_ROOT "only root can change this host" "use --become, or log in as root" || return 1; }
+    return 0
+  fi
+  root=$(cd "$root" 2>/dev/null && pwd -P)
+  case $root in
+    '') fail ROOT_MISSING "the directory that stands for the host is not there" ;;
+    /) root= ;;
+  esac
+}
+
+# write_blobs DIRECTORY: the blobs of the data, each checked by its hash.
+write_blobs() {
+  blobs_directory=$1
+  IFS=$NL
+  for spooled_line in $spooled_data; do
+    case $spooled_line in
+      "blob$TAB"*) ;;
+      *) continue ;;
+    esac
+    IFS=$TAB
+    # shellcheck disable=SC2086
+    set -- $spooled_line
+    IFS=$FIELDS
+    blob_path=$blobs_directory/$2
+    [ "$2" != agent.sh ] || blob_path=$state/agent.sh.$$
+    mkdir -p "${blob_path%/*}" && printf '%b' "${4-}" >"$blob_path"
+    if [ "$(hash_of "$blob_path")" != "$3" ]; then
+      fail SPOOL_MISMATCH "$2 did not arrive whole"
+      return 1
+    fi
+    if [ "$2" = agent.sh ]; then
+      durable "$blob_path" && mv -f "$blob_path" "$state/agent.sh" && durable "$state" || {
+        fail READ_ONLY "$state cannot be written"
+        return 1
+      }
+    fi
+  done
+  IFS=$FIELDS
+  spooled_data=
+}
+
+receive_apply() {
+  create_state || { end refused; return; }
+  take_lock 0 || { end refused; return; }
+  record=$records/$target_id
+  if [ -e "$record" ]; then
+    fail RECORD_EXISTS "the host has a record $target_id already"
+  elif mkdir "$record" && : >"$record/progress" && write_blobs "$record"; then
+    durable "$record/manifest" "$record"
+    release_lock
+    watch_detached apply committed
+    return
+  else
+    fail READ_ONLY "$record cannot be written"
+    discard
+  fi
+  release_lock
+  end refused
+}
+
+receive_rollback() {
+  create_state || { end refused; return; }
+  take_lock 0 || { end refused; return; }
+  target_id=$(newest_record "$target_id")
+  record=$records/$target_id
+  if [ -z "$target_id" ] || [ ! -f "$record/state" ]; then
+    release_lock
+    fail RECORD_UNKNOWN "there is no such record on this host, or none that is not reverted" || end refused
+    return
+  fi
+  rm -rf "$record/rollback"
+  mkdir "$record/rollback" && write_blobs "$record/rollback" && printf '%s' "$options" >"$record/rollback/options" || {
+    release_lock
+    end refused
+    return
+  }
+  : >"$record/progress"
+  rm -f "$record/owner"
+  release_lock
+  watch_detached rollback reverted
+}
+
+receive_recover() {
+  [ -d "$state" ] || { end 'done'; return; }
+  create_state || { end refused; return; }
+  open_id=$(list_records | awk '$3 == "staged" { id = $2 } END { print id }')
+  [ -n "$open_id" ] || { end 'done'; return; }
+  if is_running "$open_id"; then
+    watch_record "$open_id"
+    return
+  fi
+  take_lock 0 || { end refused; return; }
+  write_blobs "$records/$open_id"
+  : >"$records/$open_id/progress"
+  rm -f "$records/$open_id/owner"
+  release_lock
+  target_id=$open_id
+  watch_detached recover 'done'
+}
+
+# newest_record [ID]: the one that is named, else the newest that is not reverted.
+newest_record() {
+  if [ -n "${1-}" ]; then
+    printf '%s\n' "$1"
+  else
+    list_records | awk '$3 != "reverted" { id = $2 } END { if (id != "") print id }'
+  fi
+}
+
+# watch_detached VERB OUTCOME. The progress file is opened first: it goes with a record that is refused.
+watch_detached() {
+  exec 3<"$records/$target_id/progress"
+  start_detached "$1" "$target_id" 3<&- && watch_progress "$target_id" "$2"
+}
+
+# The transaction is the agent's, not the connection's: a unit of its own where systemd runs, else a session of its own.
+start_detached() {
+  set -- sh "$state/agent.sh" "$1" "$2" --detached --root "${root:-/}" --controller "$controller"
+  if is_systemd && command -v systemd-run >/dev/null 2>&1; then
+    systemd-run --quiet --collect --unit="passway-$target_id" --description="passway $target_id" "$@" \
+      </dev/null >/dev/null 2>&1 && return 0
+  fi
+  if command -v setsid >/dev/null 2>&1; then
+    setsid "$@" </dev/null >/dev/null 2>&1 &
+  else
+    (
+      trap '' HUP
+      "$@" </dev/null >/dev/null 2>&1 &
+    )
+  fi
+}
+
+watch_record() {
+  [ -f "$records/$1/progress" ] || {
+    fail RECORD_UNKNOWN "there is no record $1 on this host: nothing of it was begun, or it was refused" || end refused
+    return
+  }
+  exec 3<"$records/$1/progress"
+  watch_progress "$1"
+}
+
+# watch_progress ID [OUTCOME]: prints what the agent says until it is done; 0 when that was the outcome. The file, open
+# as 3, is read to its end and on; a line may come in two pieces.
+watch_progress() {
+  watch_part='' watch_quiet=0
+  while :; do
+    if IFS= read -r watch_line <&3; then
+      watch_line=$watch_part$watch_line
+      watch_part='' watch_quiet=0
+      printf '%s\n' "$watch_line" || return 1
+      case $watch_line in
+        "event${TAB}end$TAB"*) break ;;
+      esac
+      continue
+    fi
+    watch_part=$watch_part$watch_line
+    if [ "$watch_quiet" -gt 300 ] || { [ "$watch_quiet" -gt 1 ] && [ -e "$records/$1/owner" ]; }; then
+      is_running "$1" || watch_gone=$((${watch_gone-0} + 1))
+      # It may have written its last lines just now.
+      [ "${watch_gone-0}" -le 2 ] || {
+        fail AGENT_GONE "the agent that worked on record $1 is gone" "the next contact finishes or reverts it"
+        end failed "$1"
+        return 1
+      }
+    fi
+    watch_quiet=$((watch_quiet + 1))
+    sleep 0.1 2>/dev/null || sleep 1
+  done
+  exec 3<&-
+  case $watch_line in
+    *"${TAB}end$TAB${2-}"*) return 0 ;;
+    *) return 1 ;;
+  esac
+}
+
+# tell_file NAME PATH: a frame `blob NAME SIZE`, the bytes, a newline.
+tell_file() {
+  [ -f "$2" ] && [ -r "$2" ] || return 0
+  encode "$1"
+  printf 'blob\t%s\t%s\n' "$encoded" "$(stat -c %s "$2")"
+  cat "$2"
+  printf '\n'
+}
+
+tell_records() {
+  list_records | while IFS=' ' read -r tell_seq tell_id tell_state; do
+    printf 'record\t%s\t%s\t%s\t%s\n' "$tell_id" "$tell_seq" "$tell_state" "$(yes_or_no is_running "$tell_id")"
+    tell_file "$tell_id/record.json" "$records/$tell_id/record.json"
+  done
+  end 'done'
+}
+
+# A record, those that stand above it, and what is there now: all that the diff of a rollback needs.
+tell_record() {
+  target_id=$(newest_record "$target_id")
+  if [ -z "$target_id" ] || [ ! -f "$records/$target_id/state" ]; then
+    fail RECORD_UNKNOWN "there is no such record on this host, or none that is not reverted" || end refused
+    return
+  fi
+  for tell_id in $(list_records | sort -rn | awk -v target="$target_id" '$2 == target || $3 != "reverted" { print $2 }
+    $2 == target { exit }'); do
+    open_record "$tell_id" || continue
+    printf 'record\t%s\t%s\t%s\t%s\n' "$tell_id" "$(cat "$record/seq")" "$(state_of "$tell_id")" \
+      "$(yes_or_no is_running "$tell_id")"
+    tell_file "$tell_id/record.json" "$record/record.json"
+    tell_file "$tell_id/manifest" "$record/manifest"
+    for_each "$operations" tell_operation
+  done
+  end 'done'
+}
+
+tell_operation() {
+  decode "$4"
+  value_of "$3" "$decoded" || return 0
+  printf 'now\t%s\t%s\t%s\n' "$id" "$2" "$value"
+  [ "$3" = file ] || return 0
+  tell_file "$id/before/$2" "$record/before/$2"
+  tell_file "$id/after/$2" "$record/after/$2"
+  case $value in
+    - | !*) ;;
+    *) tell_file "$id/now/$2" "$located" ;;
+  esac
+}

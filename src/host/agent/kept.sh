@@ -1,0 +1,182 @@
+# All images are kept until the transaction ends; it is restored from them, nothing is built on the way back.
+# Hard links, copies where the file system has none.
+keep_images() {
+  wants_regeneration initramfs && can_regenerate initramfs || return 0
+  locate /boot/passway || return 1
+  kept_directory=$located/$id
+  (umask 022 && mkdir -p "$kept_directory") || { fail READ_ONLY "/boot/passway cannot be made" || return 1; }
+  for release in $(installed_releases); do
+    locate "/boot/initrd.img-$release" || return 1
+    ln "$located" "$kept_directory/initrd.img-$release" 2>/dev/null ||
+      cp -p "$located" "$kept_directory/initrd.img-$release" 2>>"$record/log" ||
+      { fail SPACE_SHORT "the image of kernel $release cannot be kept" "$(tail_of "$record/log")" || return 1; }
+    durable "$kept_directory/initrd.img-$release"
+    printf '%s\n' "$release" >>"$record/kept"
+  done
+  [ ! -f "$state/images" ] || cp -p "$state/images" "$record/before/images"
+  durable "$kept_directory" "$record"
+}
+
+restore_images() {
+  [ -f "$record/kept" ] || return 0
+  while IFS= read -r release <&4; do
+    locate "/boot/passway/$id/initrd.img-$release" || return 1
+    kept_path=$located
+    locate "/boot/initrd.img-$release" || return 1
+    rm -f "$located.new"
+    [ -f "$kept_path" ] || continue
+    same_inode "$kept_path" "$located" && continue
+    rm -f "$located.passway-tmp"
+    ln "$kept_path" "$located.passway-tmp" 2>/dev/null || cp -p "$kept_path" "$located.passway-tmp" || return 1
+    replace "$located.passway-tmp" "$located" || return 1
+  done 4<"$record/kept"
+  if [ -f "$record/before/images" ]; then
+    cp -p "$record/before/images" "$state/images.new" && mv -f "$state/images.new" "$state/images"
+  fi
+}
+
+keep_grub() {
+  locate /boot/grub/grub.cfg || return 1
+  if { wants_regeneration boot-loader && can_regenerate boot-loader; } && [ -f "$located" ]; then
+    cp -a "$located" "$record/before/grub.cfg" || { fail READ_ONLY "grub.cfg cannot be kept" || return 1; }
+    durable "$record/before/grub.cfg"
+  fi
+  write_menu_entries
+}
+
+restore_grub() {
+  [ -f "$record/before/grub.cfg" ] || return 0
+  locate /boot/grub/grub.cfg || return 1
+  cmp -s "$record/before/grub.cfg" "$located" && return 0
+  cp -a "$record/before/grub.cfg" "$located.passway-tmp" && replace "$located.passway-tmp" "$located"
+}
+
+# An entry `passway: before ID` in custom.cfg boots a kept image with the old command line: a copy of the first entry
+# that grub.cfg has for that kernel. custom.cfg stands at the end of the menu, so that numbers of entries stay.
+write_menu_entries() {
+  [ -f "$record/kept" ] || [ -f "$record/before/grub.cfg" ] || return 0
+  locate /boot/grub/grub.cfg || return 1
+  [ -f "$located" ] || return 0
+  entries_grub=$located
+  entries_default=$(default_release "$entries_grub")
+  entries_running=$(uname -r)
+  entries=$(menu_entry "$entries_grub" "$entries_default" "passway: before $id" "passway-before-$id")
+  if [ "$entries_running" != "$entries_default" ] && is_line "$entries_running" "$(installed_releases)"; then
+    entries=$entries$NL$(menu_entry "$entries_grub" "$entries_running" "passway: before $id ($entries_running)" \
+      "passway-before-$id-$entries_running")
+  fi
+  if [ -z "$entries" ]; then
+    problem warning KEPT_ENTRY_MISSING "no menu entry for the kept images can be made from grub.cfg"
+    return 0
+  fi
+  write_custom "### BEGIN passway $id ###$NL$entries$NL### END passway $id ###"
+}
+
+# The kernel of the first entry that 10_linux wrote.
+default_release() {
+  awk '
+    /^### BEGIN \/etc\/grub\.d\/10_linux/ { inside = 1 }
+    /^### END / { inside = 0 }
+    inside && $1 ~ /^linux(16|efi)?$/ { sub(/^.*\/vmlinuz-/, "", $2); print $2; exit }' "$1"
+}
+
+# menu_entry GRUB_CFG RELEASE TITLE ID. Where no images are built, the entry boots the image that stays.
+menu_entry() {
+  menu_kept=
+  [ ! -f "$record/kept" ] || menu_kept=passway/$id/
+  awk -v kept="$menu_kept" -v release="$2" -v title="$3" -v name="$4" '
+    /^### BEGIN \/etc\/grub\.d\/10_linux/ { inside = 1 }
+    /^### END / { inside = 0 }
+    inside && $1 == "menuentry" {
+      body = ""; open = 1; fits = 0
+      recovery = ($0 ~ /-recovery-/)
+      free = ($0 ~ /--unrestricted/) ? " --unrestricted" : ""
+      next
+    }
+    open && $1 == "}" {
+      open = 0
+      if (fits && !recovery) {
+        printf "menuentry \047%s\047%s --id \047%s\047 {\n%s}\n", title, free, name, body
+        exit
+      }
+    }
+    open {
+      if ($1 ~ /^linux(16|efi)?$/ && $2 ~ /\/vmlinuz-/) {
+        found = $2
+        sub(/^.*\/vmlinuz-/, "", found)
+        if (found == release) fits = 1
+      }
+      line = $0
+      if ($1 ~ /^initrd(16|efi)?$/) {
+        at = index(line, "/initrd.img-" release)
+        if (at) line = substr(line, 1, at) kept substr(line, at + 1)
+      }
+      body = body line "\n"
+    }' "$1"
+}
+
+# write_custom BLOCK: custom.cfg with this block of ours and no other; removed when nothing of anyone is left.
+write_custom() {
+  locate /boot/grub/custom.cfg || return 1
+  custom_path=$located
+  [ -n "$1" ] || [ -f "$custom_path" ] || return 0
+  temporary_beside "$custom_path" || return 1
+  if [ -f "$custom_path" ]; then
+    cp -a "$custom_path" "$temporary"
+    sed '/^### BEGIN passway /,/^### END passway /d' "$custom_path" >"$temporary"
+  else
+    chmod 600 "$temporary"
+    event note "/boot/grub/custom.cfg was made for the menu entry of the images of before"
+  fi
+  if [ -n "$1" ]; then
+    # A line of theirs without an end would swallow ours.
+    if [ -s "$temporary" ] && [ -n "$(tail -c 1 "$temporary")" ]; then printf '\n' >>"$temporary"; fi
+    printf '%s\n' "$1" >>"$temporary"
+    if has_tool grub-script-check && ! run_inside custom-check 60 grub-script-check "$(inside "$temporary")"; then
+      rm -f "$temporary"
+      problem warning KEPT_ENTRY_MISSING "the menu entry for the kept images is not understood by grub-script-check" \
+        "$(tail_of "$record/output/custom-check")"
+      return 0
+    fi
+  fi
+  if [ ! -s "$temporary" ]; then
+    rm -f "$temporary" "$custom_path" && durable "${custom_path%/*}"
+    return
+  fi
+  if [ -f "$custom_path" ] && cmp -s "$temporary" "$custom_path"; then
+    rm -f "$temporary"
+    return 0
+  fi
+  replace "$temporary" "$custom_path"
+}
+
+# drop_kept [ID]: kept images and entries of all records but this one.
+drop_kept() {
+  locate /boot/passway || return 1
+  if [ -d "$located" ]; then
+    (
+      set +f
+      for kept_path in "$located"/*; do
+        [ "${kept_path##*/}" = "${1-}" ] || rm -rf "$kept_path"
+      done
+    )
+    rmdir "$located" 2>/dev/null
+  fi
+  locate /boot/grub/custom.cfg || return 1
+  [ -f "$located" ] && grep -q '^### BEGIN passway ' "$located" || return 0
+  grep -q "^### BEGIN passway ${1:-/} " "$located" || write_custom ''
+}
+
+# After the end only what a person may want to boot is kept: the running kernel's image and the default's.
+prune_kept() {
+  [ -f "$record/kept" ] || return 0
+  locate /boot/grub/grub.cfg || return 1
+  kept_default=$(default_release "$located" 2>/dev/null)
+  kept_running=$(uname -r)
+  [ -n "$kept_default" ] || return 0
+  while IFS= read -r release <&4; do
+    [ "$release" != "$kept_default" ] && [ "$release" != "$kept_running" ] || continue
+    locate "/boot/passway/$id/initrd.img-$release" && rm -f "$located"
+  done 4<"$record/kept"
+  return 0
+}

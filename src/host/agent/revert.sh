@@ -1,0 +1,113 @@
+# A record that did not end is taken back whole: operations in reverse order, kept images, grub.cfg. Nothing is built.
+revert_record() {
+  journal revert
+  stopped='' going_back=yes drivers_released=''
+  revert_problems=$problems
+  remove_temporaries
+  for_each "$reversed" revert_operation
+  remove_made
+  restore_images && restore_grub || problem error REVERT_FAILED "images or grub.cfg of before could not be put back"
+  early_due=yes
+  regenerate_early
+  drop_kept
+  if [ "$problems" = "$revert_problems" ]; then
+    journal reverted
+    set_state reverted
+    return 0
+  fi
+  problem error REVERT_FAILED "not all of record $id could be taken back; the next contact tries again" \
+    "$(inside "$record")/before holds what was there"
+  return 1
+}
+
+revert_operation() {
+  has_journal "intent$TAB$2" || return 0
+  decode "$4"
+  value_of "$3" "$decoded" || return 0
+  if same_value "$3" "$value" "$5" && [ "$3" != unit ] && [ "$3" != driver ]; then return 0; fi
+  keep_found "$2" "$3" "$6"
+  event revert "$2" "$count" "$3" "$decoded"
+  revert_saved=$record/before/$2
+  [ -e "$revert_saved" ] || revert_saved=
+  perform "$2" "$3" "$4" "$5" "$record/before/$2" "$revert_saved"
+  return 0
+}
+
+# keep_found N KIND AFTER: what someone wrote since the cut is replaced, but not lost.
+keep_found() {
+  [ "$2" = file ] && [ "$value" != - ] && ! same_value file "$value" "$3" || return 0
+  [ -f "$located" ] || return 0
+  mkdir -p "$record/found"
+  cp -a "$located" "$record/found/$1"
+  problem warning FOUND_KEPT "$decoded was changed by someone since, and is replaced" \
+    "that version is in $(inside "$record")/found/$1"
+}
+
+# What a cut left beside the targets.
+remove_temporaries() {
+  for_each "$operations" remove_temporary
+  if locate /boot/grub/.; then
+    remove_matching "${located%/.}" 'grub.cfg.passway-tmp*'
+    remove_matching "${located%/.}" ".passway-$id.*"
+  fi
+  remove_matching "$state" 'unpack.*'
+}
+
+remove_temporary() {
+  decode "$4"
+  case $3 in
+    file | link) set -- "$decoded" ;;
+    unit)
+      # shellcheck disable=SC2046
+      set -- "/etc/systemd/system/$decoded" $(install_links "$decoded")
+      ;;
+    *) return 0 ;;
+  esac
+  for temporary_near; do
+    locate "$temporary_near" && [ -d "${located%/*}" ] && remove_matching "${located%/*}" ".passway-$id.*"
+  done
+  return 0
+}
+
+# remove_matching DIRECTORY PATTERN
+remove_matching() {
+  (
+    set +f
+    cd "${1:-/}" 2>/dev/null || return
+    # shellcheck disable=SC2086
+    rm -rf -- $2
+  )
+}
+
+# Every open record is ended, newest first: finished where everything was done, else taken back. Those that never
+# began and are an hour old are leftovers of a cut connection.
+recover_open() {
+  recover_list=$(list_records | sort -rn | awk '$3 == "staged" { print $2 }')
+  for recover_id in $recover_list; do
+    open_record "$recover_id" || return 1
+    event recovering "$recover_id"
+    if has_journal rollback; then
+      rollback_ids=$recover_id
+      rollback_target=$(cat "$record/rollback-of" 2>/dev/null)
+      load_rollback_options
+      rollback_records || return 1
+    elif has_journal 'done'; then
+      set_state committed
+    else
+      revert_record || return 1
+    fi
+  done
+  remove_unbegun
+}
+
+remove_unbegun() {
+  (
+    set +f
+    for unbegun in "$records"/*/; do
+      unbegun=${unbegun%/}
+      [ -d "$unbegun" ] && [ ! -e "$unbegun/state" ] || continue
+      [ $(($(date +%s) - $(stat -c %Y "$unbegun"))) -lt 3600 ] || rm -rf "$unbegun"
+    done
+  )
+  return 0
+}
