@@ -1,6 +1,7 @@
 import type { HostAddress } from '../core/host-address.ts'
 import type { HostPlan } from '../core/plan.ts'
 import { applyPlan, type ApplyResult } from '../host/execute.ts'
+import { isBootPlan, mayCutConnection, type ManifestExtras } from '../host/trial-lines.ts'
 import { readRecords } from '../host/read-records.ts'
 import type { HostDocument } from '../report/documents.ts'
 import { renderDone, renderEnding } from '../report/done-text.ts'
@@ -108,11 +109,27 @@ async function write(context: RunContext, host: HostResult, run: ApplyRun): Prom
     playbooks: run.again.playbooks,
     accepted: host.tasks.flatMap((task, index) => [...task.accept].map(([code, why]) => ({ task: index, code, why }))),
     rescue: rescueLines(run.id, host.stateDirectory),
+    ...extrasFor(context, host.target.address, host.plan as HostPlan),
     master: true,
     signal: context.signal,
     onEvent: (event) => tellEvent(run.progress, name, event),
   })
 }
+
+/** A tree boots nothing and has no connection to lose. */
+function extrasFor({ options }: RunContext, { root, connection }: HostAddress, plan: HostPlan): ManifestExtras {
+  if (root !== null) return {}
+  const kernel = options.trial !== false && isBootPlan(plan) ? plan.nextBoot?.entry.kernel : undefined
+  const confirmWithinSeconds = Math.ceil((options.confirmWithin ?? defaultConfirmWithinMs) / 1000)
+  return {
+    trial: kernel === undefined ? null : { kernel, confirmWithinSeconds },
+    watchSeconds: connection === 'ssh' && mayCutConnection(plan.changes) ? watchSeconds : null,
+  }
+}
+
+const defaultConfirmWithinMs = 600_000
+/** Time for ssh to notice that a connection is gone, and for a few new ones. */
+const watchSeconds = 90
 
 /** Everything is saved already and waits for the boot alone. */
 function nothingWritten(plan: HostPlan): ApplyResult {
@@ -169,7 +186,7 @@ function nextOf(context: RunContext, { name, root }: HostAddress, reboot: string
 function statusOf(applied: ApplyResult, boot: RebootOutcome | null): HostDocument['status'] {
   if (!applied.reached) return 'unreachable'
   if (applied.outcome === 'refused') return 'refused'
-  if (applied.outcome !== 'committed' && applied.outcome !== 'done') return 'failed'
+  if (!['committed', 'staged', 'done'].includes(applied.outcome)) return 'failed'
   return boot?.status ?? 'ok'
 }
 

@@ -53,7 +53,8 @@ export function endingWritten(
   const host = address.name
   const again = commandLine(context, command.verb, { host, playbooks: command.playbooks ?? [] })
   const records = commandLine(context, 'records', { host })
-  const isWanted = command.verb === 'rollback' ? result.outcome === 'reverted' : result.outcome === 'committed'
+  const wanted = command.verb === 'rollback' ? ['reverted'] : ['committed', 'staged']
+  const isWanted = wanted.includes(result.outcome)
   if (isWanted) return boot === null ? null : endingOfBoot(context, address, boot)
   if (result.outcome === 'refused')
     return {

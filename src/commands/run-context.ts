@@ -26,6 +26,8 @@ export type CommandOptions = {
   readonly schema?: boolean
   /** Milliseconds. */
   readonly rebootTimeout?: number
+  /** Milliseconds. */
+  readonly confirmWithin?: number
   readonly serial?: string
   readonly keepGoing?: boolean
   /** PCI addresses as they were typed. */

@@ -9,7 +9,12 @@ export type RecordSummary = {
   /** Orders the records of one host; given under the lock. */
   readonly seq: number
   readonly state: RecordState
+  /** Why a reverted one was reverted; missing where nobody noted it. */
+  readonly reason?: RevertReason
 }
+
+/** `DEADLINE`, `NOT_BOOTED`, … and a sentence. */
+export type RevertReason = { readonly code: string; readonly text: string }
 
 /** record.json: for people and the controller; the agent never reads it. */
 export type RecordDocument = {
@@ -32,6 +37,8 @@ export type RecordDocument = {
   readonly reboot: 'none' | 'needed'
   /** What a person at the console does when the host does not come back, ready to type. */
   readonly rescue: readonly string[]
+  /** The boot that tries it: the kernel, and after how many seconds it reverts unconfirmed. Missing or null: none does. */
+  readonly trial?: { readonly kernel: string; readonly confirmWithin: number } | null
   /** The prediction (public JSON of `nextBoot`), null when no reboot is needed. */
   readonly nextBoot: unknown
 }

@@ -5,8 +5,20 @@ import type { RecordDocument } from '../core/record.ts'
 import { tool } from '../core/tool.ts'
 import { encodeText, formatBlob, type Blob } from './fields.ts'
 import { formatManifest, operationContents } from './manifest.ts'
+import type { ManifestExtras } from './trial-lines.ts'
 
-export type AgentVerb = 'apply' | 'rollback' | 'recover' | 'watch' | 'records' | 'read' | 'images' | 'reboot'
+export type AgentVerb =
+  | 'apply'
+  | 'rollback'
+  | 'recover'
+  | 'watch'
+  | 'records'
+  | 'read'
+  | 'images'
+  | 'reboot'
+  | 'status'
+  | 'confirm'
+  | 'keep'
 
 export type AgentCall = {
   readonly verb: AgentVerb
@@ -18,6 +30,8 @@ export type AgentCall = {
   /** Codes of refusals that are accepted (`GUESTS_RUNNING`). */
   readonly accept?: readonly string[]
   readonly options?: readonly ('force' | 'through')[]
+  /** With `reboot`: another time for the trial that it arms than its record has. */
+  readonly confirmWithinSeconds?: number | undefined
   /** Merged contents of a rollback: lines `merge ID N NOW VALUE`. */
   readonly merges?: readonly string[]
   readonly blobs?: readonly Blob[]
@@ -33,12 +47,13 @@ export function formatCall(call: AgentCall): string {
     ...(call.accept ?? []).map((code) => `accept\t${code}`),
     ...(call.options ?? []).map((option) => `option\t${option}`),
     ...(call.merges ?? []),
+    ...(call.confirmWithinSeconds === undefined ? [] : [`confirm-within\t${call.confirmWithinSeconds}`]),
     ...(call.blobs ?? []).map(formatBlob),
   ]
   return `${lines.join('\n')}\n`
 }
 
-export type BundleOptions = {
+export type BundleOptions = ManifestExtras & {
   readonly id: string
   /** ISO 8601, UTC. */
   readonly created: string
@@ -62,7 +77,7 @@ export function formatBundle(plan: HostPlan, options: BundleOptions): string {
     controller: options.by,
     blobs: [
       { name: 'agent.sh', content: options.agentProgram },
-      { name: 'manifest', content: formatManifest(plan, options.id) },
+      { name: 'manifest', content: formatManifest(plan, options.id, options) },
       { name: 'record.json', content: bytesFromText(formatRecord(plan, options)) },
       ...operationContents(plan),
     ],
@@ -85,6 +100,7 @@ function formatRecord(plan: HostPlan, options: BundleOptions): string {
     regenerate: plan.regenerate,
     reboot: plan.reboot,
     rescue: options.rescue,
+    trial: options.trial ? { kernel: options.trial.kernel, confirmWithin: options.trial.confirmWithinSeconds } : null,
     nextBoot: plan.reboot === 'needed' ? plan.nextBoot : null,
   }
   return `${JSON.stringify(document, null, 2)}\n`

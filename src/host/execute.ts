@@ -41,7 +41,7 @@ export function formatResult(run: AgentRun, record: string | null, reboot: 'none
     outcome: run.outcome,
     record: refused ? null : record,
     state: refused ? null : findState(run, record),
-    reboot: run.outcome === 'committed' ? reboot : 'none',
+    reboot: run.outcome === 'committed' || run.outcome === 'staged' ? reboot : 'none',
     regenerated: run.regenerated,
     leftToDo: run.leftToDo,
     diagnostics: run.diagnostics,

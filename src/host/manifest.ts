@@ -4,14 +4,17 @@ import type { Change, ChangeKind, FileValue, UnitValue } from '../core/change.ts
 import type { BootExpectation, HostPlan } from '../core/plan.ts'
 import { formatMode, sha256 } from '../core/public-change.ts'
 import { decodeField, encodeText } from './fields.ts'
+import { formatExtras, type ManifestExtras } from './trial-lines.ts'
 
 /** What the agent reads of a plan: one line for each operation, expectation and regeneration; last the hash of the rest. */
-export function formatManifest(plan: HostPlan, id: string): string {
+export function formatManifest(plan: HostPlan, id: string, extras: ManifestExtras = {}): string {
+  const operations = orderOperations(plan.changes)
   const lines = [
     `passway\t1\t${id}`,
-    ...orderOperations(plan.changes).map((change, index) => formatOperation(change, index + 1)),
+    ...operations.map((change, index) => formatOperation(change, index + 1)),
     ...plan.regenerate.map((name) => `regenerate\t${name}`),
     ...(plan.expectation ? formatExpectation(plan.expectation) : []),
+    ...formatExtras(operations, extras),
   ]
   const body = `${lines.join('\n')}\n`
   return `${body}hash\t${createHash('sha256').update(body, 'latin1').digest('hex')}\n`
@@ -89,7 +92,12 @@ export type ManifestOperation = {
   readonly after: string
 }
 
-export type Manifest = { readonly operations: readonly ManifestOperation[]; readonly regenerate: readonly string[] }
+export type Manifest = {
+  readonly operations: readonly ManifestOperation[]
+  readonly regenerate: readonly string[]
+  /** It is tried by one boot before it counts. */
+  readonly isTrial: boolean
+}
 
 /** Reads what formatManifest wrote; lines for the agent alone are left out. */
 export function parseManifest(text: string): Manifest {
@@ -103,7 +111,11 @@ export function parseManifest(text: string): Manifest {
       before: row[4] ?? '-',
       after: row[5] ?? '-',
     }))
-  return { operations, regenerate: rows.filter((row) => row[0] === 'regenerate').map((row) => row[1] ?? '') }
+  return {
+    operations,
+    regenerate: rows.filter((row) => row[0] === 'regenerate').map((row) => row[1] ?? ''),
+    isTrial: rows.some((row) => row[0] === 'trial'),
+  }
 }
 
 /** What is not content in a file's value; `undefined` where there is no file. */

@@ -37,10 +37,14 @@ function readRow(row: readonly string[], blobs: ReadonlyMap<string, Bytes>): Hos
   return { ...formatSummary(row), document: findDocument(blobs.get(`${id}/record.json`)) }
 }
 
-/** `ID SEQ STATE LIVE`: an open record without a live agent is interrupted. */
+/**
+ * `ID SEQ STATE LIVE REASON_CODE REASON_TEXT`. LIVE is yes, no, or `waiting`: staged whole, for a boot that tries it.
+ * An open record without a live agent that waits for nothing is interrupted. The reason is that of a reverted one.
+ */
 export function formatSummary(row: readonly string[]): RecordSummary {
-  const [id = '', seq, state, live] = row
-  return { id, seq: Number(seq), state: state === 'staged' && live === 'no' ? 'interrupted' : (state as RecordState) }
+  const [id = '', seq, word, live, code = '', text = ''] = row
+  const state = word === 'staged' && live === 'no' ? 'interrupted' : (word as RecordState)
+  return { id, seq: Number(seq), state, ...(code !== '' && { reason: { code, text } }) }
 }
 
 export function findDocument(bytes: Bytes | undefined): RecordDocument | null {
@@ -64,22 +68,33 @@ export type Frames = {
 }
 
 export function parseFrames(output: Buffer): Frames {
-  const records: string[][] = []
-  const now = new Map<string, string>()
+  const { rows, blobs } = readFrames(output)
+  const records = rows.filter(([name]) => name === 'record').map((row) => row.slice(1).map(decodeText))
+  const now = rows.filter(([name]) => name === 'now').map((row) => [`${row[1]}/${row[2]}`, row[3] ?? '-'] as const)
+  return { records, now: new Map(now), blobs }
+}
+
+type RawFrames = {
+  /** Fields as they stand, the name first. */
+  readonly rows: readonly (readonly string[])[]
+  readonly blobs: ReadonlyMap<string, Bytes>
+}
+
+export function readFrames(output: Buffer): RawFrames {
+  const rows: string[][] = []
   const blobs = new Map<string, Bytes>()
   let at = 0
   while (at < output.length) {
     const end = output.indexOf(0x0a, at)
     const stop = end < 0 ? output.length : end
-    const [name, ...fields] = output.toString('latin1', at, stop).split('\t')
+    const row = output.toString('latin1', at, stop).split('\t')
     at = stop + 1
-    if (name === 'record') records.push(fields.map(decodeText))
-    if (name === 'now') now.set(`${fields[0]}/${fields[1]}`, fields[2] ?? '-')
-    if (name === 'blob') {
-      const size = Number(fields[1])
-      blobs.set(decodeField(fields[0] ?? '') ?? '', output.toString('latin1', at, at + size))
+    if (row[0] !== 'blob') rows.push(row)
+    else {
+      const size = Number(row[2])
+      blobs.set(decodeField(row[1] ?? '') ?? '', output.toString('latin1', at, at + size))
       at += size + 1
     }
   }
-  return { records, now, blobs }
+  return { rows, blobs }
 }

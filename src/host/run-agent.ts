@@ -7,8 +7,11 @@ import { decodeText } from './fields.ts'
 import { readAgentProgram } from './programs.ts'
 import { runProgram, type ProgramEnd } from './run-program.ts'
 
-/** How a run of the agent ended; `lost`: it went on without us, or never began, and nobody could be asked. */
-export type AgentOutcome = 'committed' | 'reverted' | 'refused' | 'failed' | 'done' | 'lost'
+/**
+ * How a run of the agent ended; `staged`: all is ready for a trial boot; `lost`: it went on without us, or never began,
+ * and nobody could be asked.
+ */
+export type AgentOutcome = 'staged' | 'committed' | 'reverted' | 'refused' | 'failed' | 'done' | 'lost'
 
 /** Something the agent said on the way: `step N TOTAL KIND TARGET`, `regenerate NAME`, `building RELEASE`, … */
 export type AgentEvent = { readonly name: string; readonly fields: readonly string[] }

@@ -55,6 +55,7 @@ function renderLine(label: string, paintLabel: (text: string) => string, text: s
 function paintOutcome(done: Done, paint: Paint): string {
   const record = typeof done['record'] === 'string' ? `  ${paint.faint(`record ${done['record']}`)}` : ''
   const words: Readonly<Record<string, string>> = {
+    staged: paint.added('staged; nothing live has changed until a boot tries it'),
     committed: paint.added(done['record'] === null ? 'nothing to write' : 'applied'),
     reverted: paint.error('failed; everything is as it was before'),
     refused: paint.error('refused; nothing was written'),

@@ -4,9 +4,12 @@ import test from 'ava'
 import * as fc from 'fast-check'
 import { decodeField, encodeField, formatBlob } from '../../src/host/fields.ts'
 import { formatManifest, orderOperations, parseManifest } from '../../src/host/manifest.ts'
-import { parseFrames } from '../../src/host/read-records.ts'
+import { parseStatus } from '../../src/host/read-status.ts'
+import { mayCutConnection } from '../../src/host/trial-lines.ts'
+import { formatSummary, parseFrames } from '../../src/host/read-records.ts'
 import { agentParts, readAgentProgram } from '../../src/host/programs.ts'
-import { change, file, planOf, shells } from './agent-hosts.ts'
+import type { Change } from '../../src/core/change.ts'
+import { change, file, nextId, planOf, shells } from './agent-hosts.ts'
 import { testUnless } from './skip.ts'
 
 const partsDirectory = new URL('../../src/host/agent/', import.meta.url)
@@ -123,6 +126,77 @@ test('a manifest says what the plan says', (t) => {
     after: 'a%20b',
   })
 })
+
+test('a trial: what is staged until the boot, by number; anything else of it is done at once', (t) => {
+  const atBoot = (path: string): Change => ({ ...change('file', path, null, file('1\n')), takesEffect: 'boot' })
+  const now = (each: Change): Change => ({ ...each, takesEffect: 'now' })
+  const plan = planOf([
+    now(change('attribute', '/sys/x', 'a', 'b')),
+    atBoot('/etc/modprobe.d/passway.conf'),
+    atBoot('/boot/loader.conf'),
+    now(change('file', '/etc/default/irqbalance', null, file('1\n'))),
+    { ...change('link', '/etc/a', null, { to: 'b' }), takesEffect: 'boot' },
+  ])
+  const trial = { kernel: '6.1.0-1-amd64', confirmWithinSeconds: 300 }
+  const text = formatManifest(plan, nextId(), { trial, watchSeconds: 90 })
+  const lines = text.split('\n')
+  const operations = lines.filter((line) => line.startsWith('op\t')).map((line) => line.split('\t')[3])
+  const boot = lines.flatMap((line) => (line.startsWith('boot\t') ? [operations[Number(line.slice(5)) - 1]] : []))
+  t.deepEqual(boot, ['/etc/modprobe.d/passway.conf', '/etc/a'])
+  for (const line of ['trial\t6.1.0-1-amd64', 'confirm-within\t300', 'watch\t90']) t.true(lines.includes(line), line)
+  t.true(parseManifest(text).isTrial)
+  t.false(parseManifest(formatManifest(plan, nextId())).isTrial)
+  t.false(/^(trial|boot|confirm-within|watch)\t/m.test(formatManifest(plan, nextId(), { trial: null })))
+})
+
+for (const [title, changed, expected] of [
+  ['a driver', change('driver', '0000:01:00.0', null, 'vfio-pci'), true],
+  ['a unit that starts', change('unit', 'a.service', null, { enabled: true, active: true, masked: false }), true],
+  ['a unit left alone', change('unit', 'a.service', null, { enabled: true, active: null, masked: false }), false],
+  ['a unit that goes', change('unit', 'a.service', { enabled: true, active: true, masked: false }, null), true],
+  ['sysfs of a device', change('attribute', '/sys/devices/pci0000:00/0000:00:01.0/reset_method', 'a', 'b'), true],
+  ['sysfs of a class', change('attribute', '/sys/class/net/eth0/mtu', '1', '2'), true],
+  ['a governor', change('attribute', '/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor', 'a', 'b'), false],
+  ['huge pages', change('attribute', '/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages', '0', '4'), false],
+  ['a file', change('file', '/etc/default/grub', null, file('1\n')), false],
+] as const) {
+  test(`what can end the connection: ${title}: ${expected}`, (t) => t.is(mayCutConnection([changed]), expected))
+}
+
+test('status of a host, as it says it', (t) => {
+  const output = [
+    'boot\t7b1c\t6.1.0-1-amd64',
+    'token\tID',
+    'open\tID\ttrial\t542',
+    'last\tID\treverted\tDEADLINE\tnobody%20confirmed',
+    'blob\tprevious-boot\t13',
+    'token\tno\nlast\n',
+    'event\tend\tdone',
+  ]
+  t.deepEqual(parseStatus(Buffer.from(`${output.join('\n')}\n`)), {
+    bootId: '7b1c',
+    kernelRelease: '6.1.0-1-amd64',
+    token: 'ID',
+    open: { id: 'ID', state: 'trial', secondsLeft: 542 },
+    last: { id: 'ID', state: 'reverted', reason: { code: 'DEADLINE', text: 'nobody confirmed' } },
+    previousBoot: ['token\tno', 'last'],
+  })
+  const nothing = { token: null, open: null, last: null, previousBoot: [] }
+  t.like(parseStatus(Buffer.from('boot\t7b1c\t6.1\ntoken\t-\nopen\t-\t-\t-\n')), nothing)
+  t.is(parseStatus(Buffer.from('event\tend\trefused\n')), undefined)
+})
+
+for (const [row, state] of [
+  ['record\tID\t1\tstaged\tno', 'interrupted'],
+  ['record\tID\t1\tstaged\tyes', 'staged'],
+  ['record\tID\t1\tstaged\twaiting', 'staged'],
+  ['record\tID\t1\tarmed\tno', 'armed'],
+] as const) {
+  test(`a record: ${row.replaceAll('\t', ' ')}: ${state}`, (t) => {
+    const [fields = []] = parseFrames(Buffer.from(`${row}\t-\t-\n`)).records
+    t.deepEqual(formatSummary(fields), { id: 'ID', seq: 1, state })
+  })
+}
 
 test('frames hold any bytes', (t) => {
   const output = Buffer.from(
