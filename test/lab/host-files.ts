@@ -60,6 +60,7 @@ export async function readDerived(machine: Machine): Promise<DerivedFiles> {
 
 export type LiveState = {
   readonly bootId: string
+  readonly kernelRelease: string
   readonly commandLine: string
   readonly modules: ReadonlySet<string>
   /** PCI address → driver; an empty text where none is bound. */
@@ -68,31 +69,42 @@ export type LiveState = {
   readonly groups: ReadonlyMap<string, number>
   /** Size as in the plan (`2M`) → pages. */
   readonly hugepages: ReadonlyMap<string, number>
+  /** `2M 0` → pages of that size on that node. */
+  readonly nodePages: ReadonlyMap<string, number>
 }
 
-const liveCommand = `cat /proc/sys/kernel/random/boot_id /proc/cmdline
+const liveCommand = `cat /proc/sys/kernel/random/boot_id; uname -r; cat /proc/cmdline
 cut -d ' ' -f 1 /proc/modules | tr '\\n' ' '; echo
 for d in /sys/bus/pci/devices/*; do
   l=$(readlink "$d/driver"); g=$(readlink "$d/iommu_group")
   printf 'pci %s %s %s\\n' "\${d##*/}" "\${g##*/}" "\${l##*/}"
 done
-for d in /sys/kernel/mm/hugepages/*; do printf 'pages %s %s\\n' "\${d##*-}" "$(cat "$d/nr_hugepages")"; done`
+for d in /sys/kernel/mm/hugepages/*; do printf 'pages %s %s\\n' "\${d##*-}" "$(cat "$d/nr_hugepages")"; done
+for d in /sys/devices/system/node/node*/hugepages/*; do
+  n=\${d#*/node/node}; printf 'node %s %s %s\\n' "\${d##*-}" "\${n%%/*}" "$(cat "$d/nr_hugepages")"
+done`
 
 function formatSize(kilobytes: number): string {
   return kilobytes >= 1 << 20 ? `${kilobytes >> 20}G` : `${kilobytes >> 10}M`
 }
 
 export async function readLive(machine: Machine): Promise<LiveState> {
-  const [bootId = '', commandLine = '', modules = '', ...rest] = (await readOutput(machine, liveCommand)).split('\n')
+  const lines = (await readOutput(machine, liveCommand)).split('\n')
+  const [bootId = '', kernelRelease = '', commandLine = '', modules = '', ...rest] = lines
   const rows = rest.map((line) => line.split(' '))
   const functions = rows.filter(([kind]) => kind === 'pci')
   const pools = rows.filter(([kind]) => kind === 'pages')
+  const nodes = rows.filter(([kind]) => kind === 'node')
   return {
     bootId,
+    kernelRelease,
     commandLine,
     modules: new Set(modules.trim().split(' ')),
     drivers: new Map(functions.map(([, address = '', , driver = '']) => [address, driver])),
     groups: new Map(functions.map(([, address = '', group]) => [address, Number(group)])),
     hugepages: new Map(pools.map(([, size = '', pages]) => [formatSize(Number.parseInt(size, 10)), Number(pages)])),
+    nodePages: new Map(
+      nodes.map(([, size = '', node, pages]) => [`${formatSize(Number.parseInt(size, 10))} ${node}`, Number(pages)]),
+    ),
   }
 }

@@ -73,6 +73,7 @@ export async function listMissing(): Promise<string[]> {
   return missing
 }
 
+/** Output is decoded as latin1: a character a byte. */
 function run(command: string, args: readonly string[], input?: string): Promise<Output> {
   return new Promise((resolve) => {
     const child = execFile(command, args, { maxBuffer: 1 << 28, encoding: 'latin1' }, (error, stdout, stderr) => {
@@ -84,7 +85,8 @@ function run(command: string, args: readonly string[], input?: string): Promise<
   })
 }
 
-async function check(command: string, args: readonly string[]): Promise<string> {
+/** Standard output without the white space around it; throws where the command fails. */
+export async function check(command: string, args: readonly string[]): Promise<string> {
   const { status, stdout, stderr } = await run(command, args)
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: exit ${status}\n${stderr.slice(-4000)}`)
   return stdout.trim()
@@ -225,11 +227,16 @@ async function saveOverlay(image: string, options: MachineOptions): Promise<stri
   return saved
 }
 
-/** Builds what is not in the cache, starts a machine from the saved overlay and waits for ssh. */
-export async function startMachine(options: MachineOptions): Promise<Machine> {
+/** Builds the machine's disk where the cache has none. The directory of `disk.qcow2` and of the keys. */
+export async function buildDisk(): Promise<string> {
   const cache = findCache()
   await mkdir(cache, { recursive: true })
-  const image = await check(fileURLToPath(new URL('./build-machine.sh', import.meta.url)), [cache])
+  return check(fileURLToPath(new URL('./build-machine.sh', import.meta.url)), [cache])
+}
+
+/** Builds what is not in the cache, starts a machine from the saved overlay and waits for ssh. */
+export async function startMachine(options: MachineOptions): Promise<Machine> {
+  const image = await buildDisk()
   const { machine } = await openMachine(image, await saveOverlay(image, options), options, true)
   await orStop(machine, machine.waitForSsh(bootSeconds))
   return machine

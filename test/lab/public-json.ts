@@ -21,12 +21,18 @@ export type PlanDocument = {
   readonly nextBoot: PublicNextBoot | null
 }
 
+export type PublicDriver = { readonly next: string | null; readonly certain: boolean; readonly because: string }
+
+export type PublicPages = { readonly total: number; readonly nodes?: Readonly<Record<string, number>> }
+
 export type PublicNextBoot = {
+  readonly entry: { readonly id: string; readonly kernel: string }
   readonly kernelCommandLine: string
-  readonly drivers: Readonly<Record<string, { readonly next: string | null; readonly certain: boolean }>>
+  readonly drivers: Readonly<Record<string, PublicDriver>>
   readonly modules: { readonly image: readonly string[]; readonly boot: readonly string[] }
-  readonly hugepages: Readonly<Record<string, { readonly total: number }>>
+  readonly hugepages: Readonly<Record<string, PublicPages>>
   readonly groups: Readonly<Record<string, number>>
+  readonly uncertain: readonly { readonly code: string; readonly what: string; readonly why: string }[]
 }
 
 export type ResultDocument = {
