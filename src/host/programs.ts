@@ -19,11 +19,15 @@ export const agentParts = [
   'images',
   'kept',
   'grub',
+  'grub-trial',
+  'guard',
+  'trial',
   'apply',
   'revert',
   'rollback',
   'connection',
   'reboot',
+  'status',
   'standalone',
 ] as const
 

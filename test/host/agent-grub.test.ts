@@ -28,7 +28,8 @@ function findWrong(grubCfg: string, expected: Expected, awk = 'awk'): string {
   const lists = [expected.normal, expected.recovery, expected.absent].map((list) =>
     (list ?? []).map((text) => `${text}\n`).join(''),
   )
-  const end = spawnSync('sh', ['-c', script, 'sh', path, ...lists], { encoding: 'latin1' })
+  // Longer than one argument may be (MAX_ARG_STRLEN of the kernel).
+  const end = spawnSync('sh', ['-s', path, ...lists], { input: script, encoding: 'latin1' })
   return end.stdout + end.stderr
 }
 

@@ -7,7 +7,7 @@ run_apply() {
     return 1
   fi
   # The record is given up and made again by its own controller; nothing else may run while another is open.
-  recover_open && going_back='' && open_record "$1"
+  recover_open && going_back='' && check_none_open && open_record "$1"
   if [ "$problems" -gt 0 ] || ! check_apply; then
     end refused "$1"
     record=$records/$1
@@ -41,11 +41,17 @@ apply_record() {
     discard
     return 1
   fi
-  if apply_steps; then
+  if [ -n "$trial_release" ]; then
+    if install_guard && stage_trial; then
+      journal staged
+      event state staged "$id"
+      write_notes "record $id is staged: its changes are tried at the next reboot that passway asks for."
+      end staged "$id"
+      return 0
+    fi
+  elif install_guard && apply_steps && await_keep; then
     journal 'done'
-    set_state committed
-    prune_kept
-    drop_kept "$id"
+    finish_commit
     end committed "$id"
     return 0
   fi
@@ -53,6 +59,30 @@ apply_record() {
   apply_id=$id
   revert_record
   end_reverted "$apply_id"
+}
+
+# A record that waits for its trial, or is in it, is ended before another begins.
+check_none_open() {
+  for none_id in $(open_records); do
+    fail RECORD_OPEN "record $none_id is open ($(state_of "$none_id")); nothing was changed" \
+      "try it: passway reboot${NL}keep a trial that runs: passway confirm${NL}take it back: passway rollback"
+    return 1
+  done
+}
+
+# await_keep: what was changed may have cut the connection. Unless a new one says so in time, it is taken back.
+await_keep() {
+  [ -n "$watch_seconds" ] || return 0
+  event waiting "$watch_seconds"
+  keep_turns=0
+  while [ ! -e "$record/keep" ]; do
+    if [ "$keep_turns" -ge "$watch_seconds" ]; then
+      note_reason UNREACHED "no new connection reached the host within $watch_seconds s after the change"
+      fail UNREACHED "no new connection reached the host within $watch_seconds s after the change" || return 1
+    fi
+    keep_turns=$((keep_turns + 1))
+    sleep 1
+  done
 }
 
 end_reverted() {
@@ -104,6 +134,7 @@ apply_steps() {
 # apply_operation op N KIND TARGET BEFORE AFTER
 apply_operation() {
   [ -z "$stopped" ] || { fail STOPPED "the agent was told to stop" || return 1; }
+  if is_boot_operation "$2"; then return 0; fi
   [ "$3" != unit ] || regenerate_early || return 1
   decode "$4"
   event step "$2" "$count" "$3" "$decoded"
@@ -119,6 +150,7 @@ read_back() {
     attribute) return 0 ;;
     kernel-module) [ -z "$root" ] || return 0 ;;
   esac
+  if is_boot_operation "$2"; then return 0; fi
   decode "$4"
   value_of "$3" "$decoded" || return 0
   same_value "$3" "$value" "$6" ||

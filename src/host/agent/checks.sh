@@ -124,6 +124,7 @@ check_surroundings() {
   if wants_regeneration initramfs && can_regenerate initramfs; then check_images; fi
   if wants_regeneration boot-loader && can_regenerate boot-loader; then check_grub_place; fi
   if wants_regeneration initramfs || wants_regeneration boot-loader; then check_package_lock; fi
+  if [ -n "$trial_release" ] && [ -z "$going_back" ]; then check_trial; fi
   if [ "$uid" != 0 ]; then
     event note "passway is not root here: owners are neither changed nor compared"
   fi

@@ -1,6 +1,6 @@
 # DATA: lines `verb`, `root`, `id`, `controller`, options, and blobs.
 spooled() {
-  verb='' target_id=''
+  verb='' target_id='' call_within=''
   options=
   spooled_data=$1
   IFS=$NL
@@ -19,6 +19,7 @@ spooled() {
       controller) decode "$2" && controller=$decoded ;;
       accept) accepted="$accepted$2 " ;;
       option) options=$options$2$NL ;;
+      confirm-within) call_within=$2 ;;
       merge) options="$options$spooled_line$NL" ;;
     esac
   done
@@ -33,6 +34,9 @@ spooled() {
     read) tell_record ;;
     images) tell_images ;;
     reboot) reboot_host ;;
+    status) tell_status ;;
+    confirm) receive_confirm ;;
+    keep) receive_keep ;;
     *) fail USAGE "this agent knows no verb $verb" || end refused ;;
   esac
 }
@@ -40,7 +44,10 @@ spooled() {
 # An ID becomes part of paths.
 check_call() {
   case $target_id in
-    *[!A-Za-z0-9-]*) fail USAGE "not the form of a record: $target_id" ;;
+    *[!A-Za-z0-9-]*) fail USAGE "not the form of a record: $target_id" || return 1 ;;
+  esac
+  case ${call_within-} in
+    *[!0-9]*) fail USAGE "not a number of seconds: $call_within" ;;
   esac
 }
 
@@ -131,7 +138,7 @@ receive_rollback() {
 receive_recover() {
   [ -d "$state" ] || { end 'done'; return; }
   create_state || { end refused; return; }
-  open_id=$(list_records | awk '$3 == "staged" { id = $2 } END { print id }')
+  open_id=$(open_records | head -n 1)
   [ -n "$open_id" ] || { end 'done'; return; }
   if is_running "$open_id"; then
     watch_record "$open_id"
@@ -144,6 +151,30 @@ receive_recover() {
   release_lock
   target_id=$open_id
   watch_detached recover 'done'
+}
+
+# The lock is given back between confirming and committing; whoever takes it then finds a record that is confirmed.
+receive_confirm() {
+  create_state || { end refused; return; }
+  [ -n "$target_id" ] || target_id=$(open_records | head -n 1)
+  [ -n "$target_id" ] && [ -f "$records/$target_id/state" ] || {
+    fail RECORD_UNKNOWN "no record is open on this host" || end refused
+    return
+  }
+  take_lock 5 || { end refused; return; }
+  confirm_record "$target_id" && write_blobs "$record" && : >"$record/progress" && rm -f "$record/owner" || {
+    release_lock
+    end refused "$target_id"
+    return
+  }
+  release_lock
+  watch_detached commit committed
+}
+
+# Somebody got through: what was changed on the running system stays.
+receive_keep() {
+  [ -f "$records/$target_id/progress" ] && : >"$records/$target_id/keep" && { end 'done'; return; }
+  fail RECORD_UNKNOWN "there is no record $target_id on this host" || end refused
 }
 
 # newest_record [ID]: the one that is named, else the newest that is not reverted.

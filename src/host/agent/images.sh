@@ -40,18 +40,19 @@ read_images() {
   durable "$images_new" && mv -f "$images_new" "$state/images" && durable "$state"
 }
 
+# read_image RELEASE [PATH]: the image that boots, or one that was built beside it.
 read_image() {
   image_unpacked=$(mktemp -d "$state/unpack.XXXXXX") || { fail READ_ONLY "$state cannot be written" || return 1; }
-  look_into_image "$1" && check_image "$1"
+  look_into_image "$@" && check_image "$1"
   image_status=$?
   rm -rf "$image_unpacked"
   return "$image_status"
 }
 
-# Unpacks into $image_unpacked and notes what is there.
+# look_into_image RELEASE [PATH]: unpacks into $image_unpacked and notes what is there.
 look_into_image() {
   locate "/boot/initrd.img-$1" || return 1
-  image_path=$located
+  image_path=${2-$located}
   run_inside "unpack-$1" 1800 unmkinitramfs "$(inside "$image_path")" "$(inside "$image_unpacked")"
   # With microcode in front the image proper is below main/.
   image_main=$image_unpacked
@@ -121,6 +122,8 @@ find_in_image() {
 # /etc/initramfs-tools/modules is copied into conf/modules; wanted ones among them are loaded early.
 check_early_modules() {
   locate /etc/initramfs-tools/modules || return 1
+  # Of a trial, what its image was built from.
+  [ -z "$image_view" ] || located=$image_view/etc/initramfs-tools/modules
   [ -f "$located" ] || return 0
   early_asked=$(grep '^[^#]' "$located" | awk '{ print $1 }' | tr - _)
   IFS=$NL

@@ -1,12 +1,14 @@
 # All images are kept until the transaction ends; it is restored from them, nothing is built on the way back.
 # Hard links, copies where the file system has none.
 keep_images() {
-  wants_regeneration initramfs && can_regenerate initramfs || return 0
+  { wants_regeneration initramfs || [ -n "$trial_release" ]; } && can_regenerate initramfs || return 0
   locate /boot/passway || return 1
   kept_directory=$located/$id
   (umask 022 && mkdir -p "$kept_directory") || { fail READ_ONLY "/boot/passway cannot be made" || return 1; }
   for release in $(installed_releases); do
     locate "/boot/initrd.img-$release" || return 1
+    # Kept already, when a trial is made the default.
+    [ ! -f "$kept_directory/initrd.img-$release" ] || continue
     ln "$located" "$kept_directory/initrd.img-$release" 2>/dev/null ||
       cp -p "$located" "$kept_directory/initrd.img-$release" 2>>"$record/log" ||
       { fail SPACE_SHORT "the image of kernel $release cannot be kept" "$(tail_of "$record/log")" || return 1; }
@@ -15,6 +17,19 @@ keep_images() {
   done
   [ ! -f "$state/images" ] || cp -p "$state/images" "$record/before/images"
   durable "$kept_directory" "$record"
+}
+
+# keep_kernels: what the entries of a trial boot does not go with a package.
+keep_kernels() {
+  [ -f "$record/kept" ] || return 0
+  for release in "$trial_release" "$(uname -r)"; do
+    locate "/boot/vmlinuz-$release" && [ -f "$located" ] || continue
+    [ ! -f "$kept_directory/vmlinuz-$release" ] || continue
+    ln "$located" "$kept_directory/vmlinuz-$release" 2>/dev/null ||
+      cp -p "$located" "$kept_directory/vmlinuz-$release" 2>>"$record/log" ||
+      { fail SPACE_SHORT "kernel $release cannot be kept" "$(tail_of "$record/log")" || return 1; }
+  done
+  durable "$kept_directory"
 }
 
 restore_images() {
@@ -36,12 +51,15 @@ restore_images() {
 }
 
 keep_grub() {
+  save_grub && write_menu_entries
+}
+
+save_grub() {
   locate /boot/grub/grub.cfg || return 1
   if { wants_regeneration boot-loader && can_regenerate boot-loader; } && [ -f "$located" ]; then
     cp -a "$located" "$record/before/grub.cfg" || { fail READ_ONLY "grub.cfg cannot be kept" || return 1; }
     durable "$record/before/grub.cfg"
   fi
-  write_menu_entries
 }
 
 restore_grub() {
@@ -57,19 +75,36 @@ write_menu_entries() {
   [ -f "$record/kept" ] || [ -f "$record/before/grub.cfg" ] || return 0
   locate /boot/grub/grub.cfg || return 1
   [ -f "$located" ] || return 0
-  entries_grub=$located
-  entries_default=$(default_release "$entries_grub")
-  entries_running=$(uname -r)
-  entries=$(menu_entry "$entries_grub" "$entries_default" "passway: before $id" "passway-before-$id")
-  if [ "$entries_running" != "$entries_default" ] && is_line "$entries_running" "$(installed_releases)"; then
-    entries=$entries$NL$(menu_entry "$entries_grub" "$entries_running" "passway: before $id ($entries_running)" \
-      "passway-before-$id-$entries_running")
-  fi
+  find_entries_before "$located"
   if [ -z "$entries" ]; then
     problem warning KEPT_ENTRY_MISSING "no menu entry for the kept images can be made from grub.cfg"
     return 0
   fi
   write_custom "### BEGIN passway $id ###$NL$entries$NL### END passway $id ###"
+}
+
+# find_entries_before GRUB_CFG: sets $entries, $entries_default_id (of the entry for the running kernel where that one is
+# still installed, for it has booted) and $grub_old_entry, the entry that belongs to it.
+find_entries_before() {
+  entries_default=$(default_release "$1")
+  entries_running=$(uname -r)
+  entries=$(entry_before "$1" "$entries_default" "passway: before $id" "passway-before-$id")
+  entries_default_id=passway-before-$id
+  grub_old_entry=$entries
+  if [ "$entries_running" != "$entries_default" ] && is_line "$entries_running" "$(installed_releases)"; then
+    grub_old_entry=$(entry_before "$1" "$entries_running" "passway: before $id ($entries_running)" \
+      "passway-before-$id-$entries_running")
+    [ -z "$grub_old_entry" ] || entries_default_id=passway-before-$id-$entries_running
+    entries=$entries$NL$grub_old_entry
+  fi
+}
+
+# entry_before GRUB_CFG RELEASE TITLE ID: with the kept image and kernel; where none are kept, with those that stay.
+entry_before() {
+  before_kernel=vmlinuz-$2 before_image=initrd.img-$2
+  [ ! -f "$record/kept" ] || before_image=passway/$id/$before_image
+  locate "/boot/passway/$id/$before_kernel" && [ -f "$located" ] && before_kernel=passway/$id/$before_kernel
+  menu_entry "$1" "$2" "$3" "$4" "$before_kernel" "$before_image" ''
 }
 
 # The kernel of the first entry that 10_linux wrote.
@@ -80,11 +115,16 @@ default_release() {
     inside && $1 ~ /^linux(16|efi)?$/ { sub(/^.*\/vmlinuz-/, "", $2); print $2; exit }' "$1"
 }
 
-# menu_entry GRUB_CFG RELEASE TITLE ID. Where no images are built, the entry boots the image that stays.
+# menu_entry GRUB_CFG RELEASE TITLE ID KERNEL IMAGE ARGUMENTS: a copy of the first entry of 10_linux for that kernel,
+# with KERNEL and IMAGE (paths below the directory of the kernel) in place of its own, and ARGUMENTS at the end.
 menu_entry() {
-  menu_kept=
-  [ ! -f "$record/kept" ] || menu_kept=passway/$id/
-  awk -v kept="$menu_kept" -v release="$2" -v title="$3" -v name="$4" '
+  menu_kernel=$5 menu_image=$6 menu_arguments=$7
+  awk -v kernel="$menu_kernel" -v image="$menu_image" -v more="$menu_arguments" \
+    -v release="$2" -v title="$3" -v name="$4" '
+    function instead(line, old, new,  at) {
+      at = index(line, "/" old)
+      return at ? substr(line, 1, at) new substr(line, at + 1 + length(old)) : line
+    }
     /^### BEGIN \/etc\/grub\.d\/10_linux/ { inside = 1 }
     /^### END / { inside = 0 }
     inside && $1 == "menuentry" {
@@ -101,16 +141,15 @@ menu_entry() {
       }
     }
     open {
+      line = $0
       if ($1 ~ /^linux(16|efi)?$/ && $2 ~ /\/vmlinuz-/) {
         found = $2
         sub(/^.*\/vmlinuz-/, "", found)
         if (found == release) fits = 1
+        line = instead(line, "vmlinuz-" release, kernel)
+        if (more != "") line = line " " more
       }
-      line = $0
-      if ($1 ~ /^initrd(16|efi)?$/) {
-        at = index(line, "/initrd.img-" release)
-        if (at) line = substr(line, 1, at) kept substr(line, at + 1)
-      }
+      if ($1 ~ /^initrd(16|efi)?$/ && image != "") line = instead(line, "initrd.img-" release, image)
       body = body line "\n"
     }' "$1"
 }
@@ -150,6 +189,13 @@ write_custom() {
   replace "$temporary" "$custom_path"
 }
 
+# write_custom_checked BLOCK: as write_custom, and it must be there then.
+write_custom_checked() {
+  write_custom "$1" && locate /boot/grub/custom.cfg && grep -q "^### BEGIN passway $id " "$located" && return 0
+  fail WRITE_FAILED "the entries of the trial cannot be written to /boot/grub/custom.cfg" \
+    "$(tail_of "$record/output/custom-check" 2>/dev/null)"
+}
+
 # drop_kept [ID]: kept images and entries of all records but this one.
 drop_kept() {
   locate /boot/passway || return 1
@@ -176,7 +222,9 @@ prune_kept() {
   [ -n "$kept_default" ] || return 0
   while IFS= read -r release <&4; do
     [ "$release" != "$kept_default" ] && [ "$release" != "$kept_running" ] || continue
-    locate "/boot/passway/$id/initrd.img-$release" && rm -f "$located"
+    for kept_name in initrd.img vmlinuz; do
+      locate "/boot/passway/$id/$kept_name-$release" && rm -f "$located"
+    done
   done 4<"$record/kept"
   return 0
 }

@@ -47,6 +47,7 @@ prepare() {
   FIELDS=$IFS
   uid=$(id -u)
   root='' state='' id='' record='' progress='' human='' controller='a person at the host' holds_lock=''
+  image_view='' trial_release=''
   problems=0 stopped='' early_due='' going_back='' force='' through='' accepted=' '
 }
 

@@ -8,14 +8,18 @@ reboot_host() {
   if [ -d "$state" ]; then
     # Never in the middle of a transaction or of what it started.
     if take_lock 0; then
-      reboot_open=$(list_records | awk '$3 == "staged" { print $2 }')
-      [ -z "$reboot_open" ] || fail RECORD_OPEN "record $reboot_open was interrupted; it is finished or reverted first"
+      prepare_open_record
       release_lock
     fi
   fi
   [ "$problems" = 0 ] || { end refused; return; }
   printf 'boot\t%s\t%s\n' "$(boot_id)" "$(uname -r)"
-  # A moment later, so that the connection ends in order. Never forced.
+  reboot_soon
+  end 'done'
+}
+
+# A moment later, so that the connection ends in order. Never forced.
+reboot_soon() {
   if systemd-run --quiet --collect --on-active=1 --unit="passway-reboot-$$" systemctl reboot \
     </dev/null >/dev/null 2>&1; then
     :
@@ -28,7 +32,20 @@ reboot_host() {
       systemctl reboot
     ) </dev/null >/dev/null 2>&1 &
   fi
-  end 'done'
+}
+
+# A record that waits for its trial is armed; any other that is open is ended before the host goes down.
+prepare_open_record() {
+  for reboot_id in $(open_records); do
+    open_record "$reboot_id" || return 1
+    if is_waiting || { [ "$(state_of "$id")" = armed ] && ! is_booted; }; then
+      [ "$problems" -gt 0 ] || arm_trial
+    elif [ "$(state_of "$id")" = trial ]; then
+      fail RECORD_OPEN "this boot is the trial of record $id: confirm it or take it back first"
+    else
+      fail RECORD_OPEN "record $id was interrupted; it is finished or reverted first"
+    fi
+  done
 }
 
 # Programs that run virtual machines, by the name of their process (15 bytes, proc_pid_comm(5)).

@@ -3,7 +3,8 @@ open_record() {
   id=$1
   record=$records/$id
   operations='' reversed='' regenerates='' image_modules='' image_files='' normal_arguments=''
-  recovery_arguments='' absent_arguments='' count=0 drivers_released=''
+  recovery_arguments='' absent_arguments='' count=0 drivers_released='' trial_release='' boot_operations=''
+  confirm_within=600 watch_seconds=''
   manifest=$(cat "$record/manifest" 2>/dev/null) || manifest=
   manifest_hash=$(sed '$d' "$record/manifest" 2>/dev/null | sha256sum)
   if [ -z "$manifest" ] || [ "${manifest##*"$NL"}" != "hash$TAB${manifest_hash%% *}" ]; then
@@ -16,6 +17,8 @@ open_record() {
     read_manifest_line "$manifest_line" || return 1
   done
   IFS=$FIELDS
+  # Asked for with the reboot.
+  [ ! -s "$record/confirm-within" ] || confirm_within=$(cat "$record/confirm-within")
 }
 
 read_manifest_line() {
@@ -32,6 +35,10 @@ read_manifest_line() {
       count=$((count + 1))
       ;;
     regenerate) regenerates="$regenerates $2" ;;
+    trial) decode "$2" && trial_release=$decoded ;;
+    boot) boot_operations="$boot_operations $2" ;;
+    confirm-within) confirm_within=$2 ;;
+    watch) watch_seconds=$2 ;;
     image-module) decode "$2" && image_modules="$image_modules$decoded$NL" ;;
     image-file) image_files="$image_files$2$TAB$3$NL" ;;
     argument)

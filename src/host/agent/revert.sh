@@ -4,15 +4,21 @@ revert_record() {
   stopped='' going_back=yes drivers_released=''
   revert_problems=$problems
   remove_temporaries
+  [ -z "$trial_release" ] || on_loader disarm
   for_each "$reversed" revert_operation
   remove_made
   restore_images && restore_grub || problem error REVERT_FAILED "images or grub.cfg of before could not be put back"
   early_due=yes
   regenerate_early
+  if [ -n "$trial_release" ]; then
+    on_loader clear_trial back
+    rm -rf "$record/view"
+  fi
   drop_kept
   if [ "$problems" = "$revert_problems" ]; then
     journal reverted
     set_state reverted
+    remove_guard
     return 0
   fi
   problem error REVERT_FAILED "not all of record $id could be taken back; the next contact tries again" \
@@ -82,9 +88,13 @@ remove_matching() {
 # Every open record is ended, newest first: finished where everything was done, else taken back. Those that never
 # began and are an hour old are leftovers of a cut connection.
 recover_open() {
-  recover_list=$(list_records | sort -rn | awk '$3 == "staged" { print $2 }')
+  recover_list=$(open_records)
   for recover_id in $recover_list; do
     open_record "$recover_id" || return 1
+    if [ -n "$trial_release" ] && ! has_journal rollback && ! has_journal 'done'; then
+      recover_trial || return 1
+      continue
+    fi
     event recovering "$recover_id"
     if has_journal rollback; then
       rollback_ids=$recover_id
@@ -92,12 +102,23 @@ recover_open() {
       load_rollback_options
       rollback_records || return 1
     elif has_journal 'done'; then
-      set_state committed
+      finish_commit
     else
       revert_record || return 1
     fi
   done
   remove_unbegun
+}
+
+recover_trial() {
+  if [ "$(state_of "$id")" = confirmed ] && is_booted; then
+    event recovering "$id"
+    commit_trial
+    return
+  fi
+  settle_trial && return 0
+  event recovering "$id"
+  revert_record
 }
 
 remove_unbegun() {

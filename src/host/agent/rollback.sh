@@ -36,10 +36,23 @@ do_rollback() {
     end reverted "$rollback_target"
     return 0
   fi
-  choose_rollback && check_rollback || {
+  choose_rollback || {
     end refused "$rollback_target"
     return 1
   }
+  abort_open || {
+    end failed "$rollback_target"
+    return 1
+  }
+  if [ -z "$rollback_ids" ]; then
+    end reverted "$rollback_target"
+    return 0
+  fi
+  check_rollback || {
+    end refused "$rollback_target"
+    return 1
+  }
+  open_record "$rollback_target" && trial_release='' && install_guard || { end refused "$rollback_target" || return 1; }
   for rollback_id in $rollback_ids; do
     # With it a cut rollback is gone through as it was asked for.
     open_record "$rollback_id" && printf '%s\n' "$rollback_target" >"$record/rollback-of" &&
@@ -65,6 +78,16 @@ choose_rollback() {
   [ -z "$through" ] || return 0
   fail NEWER_RECORDS "newer records stand above $rollback_target" \
     "$(printf '%s\n' "$rollback_ids" | sed '$d')${NL}take them along with --through, or roll them back first"
+}
+
+# abort_open: a record among them that is still open was never the default; it is taken back at once.
+abort_open() {
+  for abort_id in $(open_records); do
+    is_line "$abort_id" "$rollback_ids" || continue
+    open_record "$abort_id" && abort_record || return 1
+    rollback_ids=$(printf '%s\n' "$rollback_ids" | grep -v -x "$abort_id")
+  done
+  going_back=yes
 }
 
 # All operations of all records, before anything is written. $going_to: what newer records will have left behind.
@@ -184,6 +207,7 @@ rollback_records() {
     journal reverted
     set_state reverted
   done
+  remove_guard
 }
 
 # A rescue shell often cannot build. The images and the grub.cfg of before boot the host; it builds its own later.

@@ -22,8 +22,12 @@ standalone() {
     apply:) run_apply "$target_id" ;;
     rollback:) run_rollback "$target_id" ;;
     recover:) run_recover "$target_id" ;;
+    commit:) run_commit "$target_id" ;;
     rollback:yes) rollback_by_hand ;;
     recover:yes) recover_by_hand ;;
+    confirm:yes) confirm_by_hand ;;
+    early:yes) begin_boot ;;
+    expire:yes) run_expire ;;
     records:yes) list_records ;;
     *) usage ;;
   esac
@@ -31,6 +35,7 @@ standalone() {
 
 usage() {
   printf '%s\n' "usage: sh $state/agent.sh rollback [ID] [--through] [--force] [--root DIR]" \
+    "       sh $state/agent.sh confirm [ID]" \
     "       sh $state/agent.sh recover [--root DIR]" "       sh $state/agent.sh records [--root DIR]"
   exit 64
 }
@@ -45,6 +50,42 @@ run_recover() {
 
 recover_by_hand() {
   take_lock 0 && recover_open
+}
+
+# Detached, after a confirmation over a connection.
+run_commit() {
+  begin_detached "$1"
+  if ! take_lock 30; then
+    end failed "$1"
+    return 1
+  fi
+  commit_confirmed "$1"
+  commit_status=$?
+  release_lock
+  return "$commit_status"
+}
+
+commit_confirmed() {
+  open_record "$1" || { end failed "$1" || return 1; }
+  case $(state_of "$1") in
+    confirmed) ;;
+    committed) end committed "$1" && return ;;
+    *) fail NOT_IN_TRIAL "record $1 is $(state_of "$1")" || end failed "$1" || return 1 ;;
+  esac
+  if commit_trial; then end committed "$1"; else end_reverted "$1"; fi
+}
+
+confirm_by_hand() {
+  take_lock 5 || return 1
+  [ -n "$target_id" ] || target_id=$(open_records | head -n 1)
+  if [ -z "$target_id" ]; then
+    printf 'passway: no record is open\n'
+    return 1
+  fi
+  confirm_record "$target_id" && commit_confirmed "$target_id"
+  confirm_status=$?
+  release_lock
+  return "$confirm_status"
 }
 
 rollback_by_hand() {

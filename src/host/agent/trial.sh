@@ -1,0 +1,427 @@
+# A trial: what takes effect at boot is staged beside the live files, tried by one boot of an entry of its own, and
+# written for good when somebody confirms that boot. Whatever else happens leads back to the configuration of before.
+#
+#   staged     the journal says `staged`: all is built and verified, nothing live has changed. The record waits
+#   armed      the loader will boot the trial once
+#   trial      that boot runs; its files are in place since passway-early.service
+#   confirmed  somebody confirmed it; images and grub.cfg are being rebuilt
+#
+# A boot without the token `passway.txn=ID` while a record is armed, trial or confirmed has reverted it already, for the
+# loader's default is the entry of before; what is left to do is to put the files back.
+
+is_open_state() {
+  case $1 in
+    staged | armed | trial | confirmed) return 0 ;;
+    *) return 1 ;;
+  esac
+}
+
+# open_records: ids of records that have not ended, newest first.
+open_records() {
+  list_records | sort -rn | awk '$3 ~ /^(staged|armed|trial|confirmed)$/ { print $2 }'
+}
+
+# is_boot_operation N: it waits for the trial boot.
+is_boot_operation() {
+  [ -n "$trial_release" ] || return 1
+  case " $boot_operations " in
+    *" $1 "*) return 0 ;;
+    *) return 1 ;;
+  esac
+}
+
+# is_booted: the running boot is this record's trial. The token is on the trial entry's command line and nowhere else.
+is_booted() {
+  [ "$(booted_token)" = "$id" ]
+}
+
+booted_token() {
+  locate /proc/cmdline || return 1
+  tr ' ' '\n' 2>/dev/null <"$located" | sed -n 's/^passway\.txn=//p' | tail -n 1
+}
+
+# is_waiting: staged whole, for a boot that nobody has asked for yet.
+is_waiting() {
+  [ -n "$trial_release" ] && [ "$(state_of "$id")" = staged ] && has_journal staged &&
+    ! has_journal revert && ! has_journal rollback
+}
+
+# on_loader WHAT: the loader's own way. A tree without loader tools has none.
+on_loader() {
+  can_regenerate boot-loader || return 0
+  "grub_$1"
+}
+
+# ------------------------------------------------------------------------------------------------------------- stage
+
+# What is refused before anything is written.
+check_trial() {
+  [ -z "$root" ] || return 0
+  is_systemd || say_no_trial "this host does not run systemd, which takes back a trial that nobody confirms"
+  locate /etc/. && [ "$(stat -f -c %T "$located" 2>/dev/null)" != overlayfs ] ||
+    say_no_trial "/etc is on an overlay, whose files a boot may not find again"
+  need_tool unshare mount mkinitramfs
+  locate "/boot/initrd.img-$trial_release" && [ -f "$located" ] ||
+    say_no_trial "kernel $trial_release, which boots next, has no image"
+  trial_size=$(($(stat -L -c %s "$located" 2>/dev/null || printf 0) / 1024))
+  locate /boot/. && check_space "$located" "$((trial_size * 2 + 4096))" /boot
+  on_loader check_trial
+}
+
+say_no_trial() {
+  fail TRIAL_UNSUPPORTED "no boot can be tried here: $1" "${2-}"
+  return 0
+}
+
+# Everything of a trial that can be done before the reboot. Live files that a boot reads stay as they are.
+stage_trial() {
+  for_each "$operations" apply_operation || return 1
+  regenerate_early || return 1
+  keep_images && keep_kernels || return 1
+  build_trial || return 1
+  [ -z "$stopped" ] || { fail STOPPED "the agent was told to stop" || return 1; }
+  check_problems=$problems
+  for_each "$operations" read_back
+  [ "$problems" = "$check_problems" ] && note_artefacts
+}
+
+# Trial image and command line come from the host's own tools, which see the staged files over the live ones.
+build_trial() {
+  if ! can_regenerate initramfs || ! can_regenerate boot-loader; then
+    event left-to-do trial
+    return 0
+  fi
+  locate /boot/passway || return 1
+  trial_directory=$located/$id
+  trial_image=$trial_directory/trial-initrd.img-$trial_release
+  trial_menu=$trial_directory/trial-grub.cfg
+  make_view || return 1
+  build_trial_image && on_loader stage_trial
+  trial_status=$?
+  rm -rf "$record/view"
+  return "$trial_status"
+}
+
+# make_view: a copy of /etc with the staged files put in.
+make_view() {
+  event regenerate trial
+  locate /etc || return 1
+  rm -rf "$record/view"
+  mkdir "$record/view" && { cp -a -x "$located" "$record/view/etc" 2>>"$record/log" ||
+    cp -a "$located" "$record/view/etc" 2>>"$record/log"; } || {
+    fail WRITE_FAILED "a copy of /etc cannot be made in $(inside "$record")" "$(tail_of "$record/log")"
+    return 1
+  }
+  view_root=$root root=$record/view
+  for_each "$operations" put_in_view
+  view_status=$?
+  root=$view_root
+  return "$view_status"
+}
+
+put_in_view() {
+  is_boot_operation "$2" || return 0
+  perform "$2" "$3" "$4" "$6" "$record/after/$2" ''
+}
+
+# run_in_view NAME SECONDS TOOL...: in a mount namespace of its own, where /etc is the view.
+run_in_view() {
+  view_name=$1 view_limit=$2
+  shift 2
+  [ -z "$root" ] || set -- chroot "$root" "$@"
+  # shellcheck disable=SC2016
+  run_tool "$view_name" "$view_limit" unshare -m --propagation private \
+    sh -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' passway "$record/view/etc" "$root/etc" "$@"
+}
+
+# What is built is known by its contents before any loader hears of it. Where no image changes the kept one is tried.
+build_trial_image() {
+  rm -f "$trial_image"
+  if ! wants_regeneration initramfs; then
+    ln "$trial_directory/initrd.img-$trial_release" "$trial_image" 2>/dev/null ||
+      cp -p "$trial_directory/initrd.img-$trial_release" "$trial_image"
+    return
+  fi
+  event building "$trial_release"
+  if ! run_in_view trial-initramfs 3600 mkinitramfs -o "$(inside "$trial_image")" "$trial_release" ||
+    [ ! -s "$trial_image" ]; then
+    fail REGENERATION_FAILED "mkinitramfs built no image for the trial of kernel $trial_release" \
+      "$(tail_of "$record/output/trial-initramfs")"
+    return 1
+  fi
+  durable "$trial_image" "$trial_directory"
+  event reading "$trial_release"
+  images_new=$record/trial-listing
+  release=$trial_release
+  : >"$images_new"
+  image_view=$record/view
+  read_image "$trial_release" "$trial_image"
+  trial_status=$?
+  image_view=
+  return "$trial_status"
+}
+
+# note_artefacts: what the trial boots, by hash; compared again before the loader is armed.
+note_artefacts() {
+  [ -f "${trial_image-}" ] || return 0
+  : >"$record/artefacts"
+  for artefact in "$trial_image" "$trial_directory/initrd.img-$trial_release" "$trial_directory/vmlinuz-$trial_release"; do
+    [ ! -f "$artefact" ] || printf '%s\t%s\n' "$(hash_of "$artefact")" "$(inside "$artefact")" >>"$record/artefacts"
+  done
+  durable "$record/artefacts"
+}
+
+# --------------------------------------------------------------------------------------------------------------- arm
+
+# arm_trial: the state first, for a loader that is armed without it would try what nobody waits for.
+arm_trial() {
+  check_artefacts && set_deadline || return 1
+  journal arm "$(boot_id)"
+  boot_id >"$record/armed-in"
+  durable "$record/armed-in"
+  set_state armed
+  if [ -f "$record/artefacts" ] && ! on_loader arm; then
+    on_loader disarm
+    set_state staged
+    return 1
+  fi
+  event armed "$id"
+}
+
+# set_deadline: the time that was asked for with the reboot, in place of the record's own.
+set_deadline() {
+  [ -n "${call_within-}" ] && [ "$call_within" != "$confirm_within" ] || return 0
+  printf '%s\n' "$call_within" >"$record/confirm-within" && durable "$record/confirm-within" "$record" || return 1
+  confirm_within=$call_within
+  install_guard
+}
+
+check_artefacts() {
+  [ -f "$record/artefacts" ] || return 0
+  while IFS=$TAB read -r artefact_hash artefact_path <&4; do
+    locate "$artefact_path" && [ "$(hash_of "$located" 2>/dev/null)" = "$artefact_hash" ] && continue
+    fail ARTEFACT_CHANGED "$artefact_path is not what was staged" \
+      "roll record $id back, then apply again"
+    return 1
+  done 4<"$record/artefacts"
+}
+
+# -------------------------------------------------------------------------------------------------------- every boot
+
+# begin_boot: on each boot while a record is open, before modules and devices. Nothing is built here and no unit is started.
+begin_boot() {
+  take_lock 10 || return 1
+  for early_id in $(open_records); do
+    open_record "$early_id" || continue
+    if [ -n "$trial_release" ] && is_booted && ! has_journal expired && ! has_journal rollback; then
+      enter_trial
+    elif has_journal 'done' || has_journal rollback || is_waiting; then
+      :
+    elif [ "$(cat "$record/armed-in" 2>/dev/null)" != "$(boot_id)" ]; then
+      event recovering "$id"
+      revert_files
+    fi
+  done
+  release_lock
+}
+
+enter_trial() {
+  journal trial "$(boot_id)"
+  set_state trial
+  event note "this boot is the trial of record $id; it is taken back unless it is confirmed within $confirm_within s"
+  for_each "$operations" place_operation || {
+    event note "not all of record $id could be put in place"
+    return 1
+  }
+  write_notes "this boot is the trial of record $id. It is taken back $confirm_within s after it began."
+}
+
+place_operation() {
+  is_boot_operation "$2" || return 0
+  journal intent "$2"
+  perform "$2" "$3" "$4" "$6" "$record/after/$2" '' && journal performed "$2"
+}
+
+# revert_files: what a boot reads, as it was. The rest of the record is taken back later in the boot.
+revert_files() {
+  stopped='' going_back=yes
+  remove_temporaries
+  for_each "$reversed" revert_file
+  going_back=
+}
+
+revert_file() {
+  case $3 in
+    file | link | directory) revert_operation "$@" ;;
+  esac
+}
+
+# run_expire: nobody confirmed. The files are put back and the host boots what its loader has as default. A host whose
+# loader boots the trial again and again is rebooted twice and then left alone.
+run_expire() {
+  take_lock 300 || return 1
+  for expire_id in $(open_records); do
+    open_record "$expire_id" && [ -n "$trial_release" ] && is_booted || continue
+    [ "$(state_of "$id")" = trial ] || continue
+    expire_turns=$(grep -c '^expired' "$record/journal")
+    if [ "$expire_turns" -ge 2 ]; then
+      event note "record $id was taken back twice; this host is not rebooted again"
+      continue
+    fi
+    journal expired
+    note_reason DEADLINE "nobody confirmed the trial boot within $confirm_within s"
+    event note "nobody confirmed the trial of record $id; the configuration of before is put back"
+    revert_files
+    on_loader disarm
+    release_lock
+    reboot_now
+    return
+  done
+  release_lock
+}
+
+# Stopping in order may hang on what the trial broke.
+reboot_now() {
+  sync
+  if [ -n "$root" ]; then
+    event reboot "$id"
+    return 0
+  fi
+  systemctl --no-block reboot
+  sleep 60
+  sync
+  systemctl reboot -ff
+}
+
+# note_reason CODE TEXT: why a record was reverted; the first reason counts.
+note_reason() {
+  [ ! -f "$record/reason" ] || return 0
+  encode "$2"
+  printf '%s\t%s\n' "$1" "$encoded" >"$record/reason"
+  durable "$record/reason" "$record"
+}
+
+# ------------------------------------------------------------------------------------------------- confirm and commit
+
+# confirm_record ID: the trial counts from now on. Under the lock; the deadline looks at the state under the same lock.
+confirm_record() {
+  open_record "$1" || return 1
+  [ -n "$trial_release" ] || { fail NOT_A_TRIAL "record $1 is no trial" || return 1; }
+  confirm_state=$(state_of "$1")
+  case $confirm_state in
+    trial | confirmed) ;;
+    *)
+      fail NOT_IN_TRIAL "record $1 is $confirm_state: there is no trial boot to confirm" "$(describe_reason)"
+      return 1
+      ;;
+  esac
+  is_booted || { fail NOT_IN_TRIAL "this boot is not the trial of record $1" || return 1; }
+  ! has_journal expired || { fail NOT_IN_TRIAL "the time to confirm record $1 is over; it is being taken back" || return 1; }
+  [ "$confirm_state" = confirmed ] || set_state confirmed
+}
+
+describe_reason() {
+  [ -f "$record/reason" ] || return 0
+  IFS=$TAB read -r _ reason_text <"$record/reason"
+  decode "$reason_text"
+  printf '%s\n' "$decoded"
+}
+
+# commit_trial: the files are in place since the boot; images and grub.cfg are rebuilt from them and must hold what the
+# trial held.
+commit_trial() {
+  journal commit "$(boot_id)"
+  stopped='' going_back=
+  commit_problems=$problems
+  for_each "$operations" read_back_staged
+  if [ "$problems" = "$commit_problems" ] && keep_images && save_grub && regenerate_late && compare_with_trial; then
+    journal 'done'
+    finish_commit
+    return 0
+  fi
+  event reverting "$id"
+  note_reason COMMIT_FAILED "what was tried could not be made the default"
+  revert_record
+  return 1
+}
+
+read_back_staged() {
+  is_boot_operation "$2" || return 0
+  decode "$4"
+  value_of "$3" "$decoded" || return 0
+  same_value "$3" "$value" "$6" ||
+    fail READ_BACK_DIFFERS "$3 $decoded was changed since the trial boot put it in place" "wanted $6${NL}found $value"
+  return 0
+}
+
+# compare_with_trial: the image that was tried and the one built since list the same; the loader is compared by its part.
+compare_with_trial() {
+  [ -f "$record/artefacts" ] || return 0
+  if [ -f "$record/trial-listing" ]; then
+    commit_listing=$(listing_of "$state/images")
+    [ "$commit_listing" = "$(listing_of "$record/trial-listing")" ] || {
+      fail TRIAL_DIFFERS "the new image of kernel $trial_release does not hold what the tried one held" \
+        "$(listing_of "$state/images" >"$record/output/listing" && listing_of "$record/trial-listing" |
+          diff - "$record/output/listing" 2>/dev/null | head -n 20)"
+      return 1
+    }
+  fi
+  on_loader compare_trial
+}
+
+# listing_of FILE: the lines of this kernel's image, without the one that names it.
+listing_of() {
+  awk -F "$TAB" -v release="$trial_release" '
+    $1 == "image" { inside = ($2 ~ ("initrd\\.img-" release "$")) ; next }
+    inside' "$1"
+}
+
+# finish_commit: everything is done and is known to be. May be gone through again after a cut.
+finish_commit() {
+  if [ -n "$trial_release" ]; then
+    on_loader disarm
+    rm -f "$record/armed-in"
+    locate /boot/passway || return 1
+    rm -f "$located/$id/trial-initrd.img-$trial_release" "$located/$id/trial-grub.cfg"
+    on_loader clear_trial
+  fi
+  set_state committed
+  prune_kept
+  drop_kept "$id"
+  remove_guard
+}
+
+# -------------------------------------------------------------------------------------------------------- going back
+
+# settle_trial: what recovery makes of an open trial. 0: it is left as it is; 1: it is to be taken back.
+settle_trial() {
+  settle_state=$(state_of "$id")
+  case $settle_state in
+    staged) is_waiting ;;
+    armed)
+      is_booted && return 0
+      [ "$(cat "$record/armed-in" 2>/dev/null)" != "$(boot_id)" ] || return 0
+      if [ -f "$record/artefacts" ] && on_loader is_armed; then
+        note_reason NOT_BOOTED "the loader booted the old configuration and left the trial untried"
+      else
+        note_reason TRIAL_FAILED "the trial was booted and ended before its root file system was up"
+      fi
+      return 1
+      ;;
+    trial)
+      is_booted && ! has_journal expired && return 0
+      note_reason NOT_CONFIRMED "the trial boot ended before anybody confirmed it"
+      return 1
+      ;;
+    *)
+      note_reason COMMIT_CUT "the host went down while the trial was being made the default"
+      return 1
+      ;;
+  esac
+}
+
+# A person, or the controller, takes an open record back.
+abort_record() {
+  note_reason ABORTED "$controller took it back"
+  revert_record
+}
