@@ -3,7 +3,7 @@ import type { Bytes } from '../core/bytes.ts'
 import type { Change, ChangeKind, FileValue, UnitValue } from '../core/change.ts'
 import type { BootExpectation, HostPlan } from '../core/plan.ts'
 import { formatMode, sha256 } from '../core/public-change.ts'
-import { decodeField, encodeText } from './fields.ts'
+import { decodeField, encodeField, encodeText } from './fields.ts'
 import { formatExtras, type ManifestExtras } from './trial-lines.ts'
 
 /** What the agent reads of a plan: one line for each operation, expectation and regeneration; last the hash of the rest. */
@@ -73,11 +73,13 @@ function yesOrNo(value: boolean): string {
   return value ? 'yes' : 'no'
 }
 
+/** Arguments are bytes, as grub.cfg has them. */
 function formatExpectation(expectation: BootExpectation): string[] {
   return [
-    ...expectation.normalArguments.map((text) => `argument\tnormal\t${encodeText(text)}`),
-    ...expectation.recoveryArguments.map((text) => `argument\trecovery\t${encodeText(text)}`),
-    ...expectation.absentArguments.map((text) => `argument\tabsent\t${encodeText(text)}`),
+    ...expectation.normalArguments.map((text) => `argument\tnormal\t${encodeField(text)}`),
+    ...expectation.recoveryArguments.map((text) => `argument\trecovery\t${encodeField(text)}`),
+    ...expectation.absentArguments.map((text) => `argument\tabsent\t${encodeField(text)}`),
+    ...(expectation.entries ? [`entries\t${expectation.entries.root}\t${encodeText(expectation.entries.token)}`] : []),
     ...expectation.imageModules.map((name) => `image-module\t${encodeText(name)}`),
     ...Object.entries(expectation.imageFiles).map(([path, hash]) => `image-file\t${encodeText(path)}\t${hash ?? '-'}`),
   ]
