@@ -36,7 +36,6 @@ import { addressOf, findSshdObstacle, startSshd } from './sshd.ts'
 
 const test = testUnless(isRoot ? null : 'needs root')
 const overSsh = testUnless(findSshdObstacle())
-const by = applyOptions('').by
 
 /** `PASSWAY_HOSTILE=5000 ava --timeout=60m`: a long run, where every plan is written by the agent. */
 const isLong = process.env['PASSWAY_HOSTILE'] !== undefined
@@ -142,7 +141,11 @@ function assertSourced(t: ExecutionContext, plan: HostPlan, about: string): void
   if (!after) return
   const script = 'eval "$(cat)"; printf "%s\\n" "$GRUB_CMDLINE_LINUX $GRUB_CMDLINE_LINUX_DEFAULT"'
   for (const shell of ['dash', 'bash']) {
-    const end = spawnSync(shell, ['-c', script], { input: Buffer.from(after.content, 'latin1'), encoding: 'latin1' })
+    const input = Buffer.from(after.content, 'latin1')
+    const end: { readonly status: number | null; readonly stdout: string } = spawnSync(shell, ['-c', script], {
+      input,
+      encoding: 'latin1',
+    })
     t.is(end.status, 0, about)
     for (const argument of plan.expectation?.normalArguments ?? []) {
       // The expectation is spelt as grub.cfg has it, with a backslash before what GRUB would take.

@@ -96,11 +96,43 @@ export function hostileTexts(run: string): readonly string[] {
 
 /** Random mixtures of what shells, terminals and formats of lines make something of. */
 export function hostileMixtures(run: string): fc.Arbitrary<string> {
-  const parts = [
-    ...["'", '"', '`', '$(', ')', '${', '}', '\\', ';', '|', '&', '<', '>', '(', '*', '?', '[', ']', '~', '#', '!'],
-    ...['%', '=', ',', ':', '/', '.', '-', '--', ' ', '\t', '\n', '\r', '\0', '\x1b[', '\x07', '\x7f', '\u0085'],
-    ...['\u202e', '\ud800', 'ä', 'a', 'x=', '0', run, `$(${run})`, `\n${run}\n`, '%0A', '\\n', '\\0101', '{{', '}}'],
+  const shell = ["'", '"', '`', '$(', ')', '${', '}', '\\', ';', '|', '&', '<', '>', '(', '*', '?', '[', ']', '~', '#']
+  const lines = [
+    '%',
+    '=',
+    ',',
+    ':',
+    '/',
+    '.',
+    '-',
+    '--',
+    ' ',
+    '\t',
+    '\n',
+    '\r',
+    '\0',
+    '\x1b[',
+    '\x07',
+    '\x7f',
+    '\u0085',
   ]
+  const texts = [
+    '\u202e',
+    '\ud800',
+    'ä',
+    'a',
+    'x=',
+    '0',
+    run,
+    `$(${run})`,
+    `\n${run}\n`,
+    '%0A',
+    '\\n',
+    '\\0101',
+    '{{',
+    '}}',
+  ]
+  const parts = [...shell, ...lines, ...texts]
   return fc.array(fc.constantFrom(...parts), { minLength: 1, maxLength: 12 }).map((words) => words.join(''))
 }
 
