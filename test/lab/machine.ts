@@ -1,21 +1,28 @@
-import { execFile, spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
-import { openSync } from 'node:fs'
+import { execFile } from 'node:child_process'
 import { access, constants, copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { findFreePort } from '../host/sshd.ts'
+import { askMonitor, powerOn } from './power.ts'
 import { qemuArguments } from './topologies.ts'
 import type { Topology } from './topologies.ts'
+import { firmwareArguments, listVariantNeeds, placeVariables } from './variants.ts'
+import type { Variant } from './variants.ts'
 
 export type MachineOptions = {
+  /** `bios-ext4` when absent. */
+  readonly variant?: Variant
   readonly topology: Topology
   /** Whether the emulated IOMMU remaps interrupts. */
   readonly intremap: boolean
   /** On 127.0.0.1, forwarded to the machine's sshd; a free one when absent. */
   readonly port?: number
+  /** A watchdog device, i6300esb. */
+  readonly watchdog?: boolean
+  /** Resumes what `freeze` left in this directory. */
+  readonly from?: string
 }
 
 /** `status` is the exit status of the remote command; 255 also where ssh itself failed. */
@@ -37,12 +44,21 @@ export type Machine = {
   readonly waitForSsh: (seconds: number) => Promise<void>
   /** Takes the power away and gives it back at once. */
   readonly cutPower: () => void
+  /** Plugs the cable of the NIC that carries ssh, or pulls it. A reset plugs it. */
+  readonly setLink: (isUp: boolean) => Promise<void>
+  /** What the clock of the hardware says at the next power-on (`2001-02-03T04:05:06`), and after. */
+  readonly setClock: (time: string) => void
+  /** How often it was powered on, resets included. */
+  readonly starts: () => number
+  /** Ends the run, and keeps disk and memory in this directory: any number of runs resume there (`from`). */
+  readonly freeze: (directory: string) => Promise<void>
   /** Switches the machine off and removes its overlay. */
   readonly stop: () => Promise<void>
   readonly serialLog: () => Promise<string>
 }
 
 const bootSeconds = 240
+const watchdogArguments = ['-device', 'i6300esb,bus=pcie.0,addr=0x12.0']
 
 /** Where built images and overlays are kept, outside any source tree. */
 export function findCache(): string {
@@ -64,10 +80,21 @@ async function hasTool(name: string): Promise<boolean> {
 }
 
 /** What this computer lacks to build and run the machine; empty when nothing. */
-export async function listMissing(): Promise<string[]> {
-  const tools = ['qemu-system-x86_64', 'qemu-img', 'mmdebstrap', 'parted', 'losetup', 'mkfs.ext4', 'ssh']
+export async function listMissing(variant: Variant = 'bios-ext4'): Promise<string[]> {
+  const needs = listVariantNeeds(variant)
+  const tools = [
+    'qemu-system-x86_64',
+    'qemu-img',
+    'mmdebstrap',
+    'parted',
+    'losetup',
+    'mkfs.ext4',
+    'ssh',
+    ...needs.tools,
+  ]
   const have = await Promise.all(tools.map(hasTool))
   const missing = tools.filter((_, index) => !have[index])
+  for (const file of needs.files) if (!(await exists(file))) missing.push(file)
   if (process.getuid?.() !== 0) missing.push('root')
   if (!(await exists('/dev/loop-control'))) missing.push('loop devices')
   return missing
@@ -90,51 +117,6 @@ export async function check(command: string, args: readonly string[]): Promise<s
   const { status, stdout, stderr } = await run(command, args)
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: exit ${status}\n${stderr.slice(-4000)}`)
   return stdout.trim()
-}
-
-/** QEMU dies with the process that started it, however that ends. */
-function startQemu(directory: string, args: readonly string[]): ChildProcess {
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...args], {
-    cwd: directory,
-    stdio: ['ignore', 'ignore', openSync(join(directory, 'qemu.log'), 'a')],
-  })
-  process.on('exit', () => child.kill('SIGKILL'))
-  return child
-}
-
-type Power = {
-  readonly isOn: () => boolean
-  readonly cut: () => void
-  readonly switchOff: () => Promise<void>
-  readonly ended: Promise<void>
-}
-
-/**
- * A reset ends QEMU (`-no-reboot`) and a new one starts: after a reset in place, emulation needs a minute for what takes
- * seconds after a cold start. `ended`: the machine switched itself off (`restart: false`), was switched off, or QEMU failed.
- */
-function powerOn(directory: string, args: readonly string[], restart: boolean): Power {
-  let isOn = true
-  let current: ChildProcess
-  const ended = new Promise<void>((resolve) => {
-    const start = (): void => {
-      current = startQemu(directory, args)
-      current.once('close', (code) => {
-        if (isOn && restart && code === 0) return start()
-        isOn = false
-        resolve()
-      })
-    }
-    start()
-  })
-  async function switchOff(): Promise<void> {
-    isOn = false
-    current.kill('SIGKILL')
-    await ended
-  }
-  /** QEMU writes out what the machine's disk holds, as a disk does; what is in the machine's memory is lost. */
-  const cut = (): void => void current.kill('SIGTERM')
-  return { isOn: () => isOn, cut, switchOff, ended }
 }
 
 async function writeClientFiles(directory: string, image: string, port: number): Promise<void> {
@@ -162,13 +144,43 @@ async function writeClientFiles(directory: string, image: string, port: number):
 
 type Opened = { readonly machine: Machine; readonly ended: Promise<void> }
 
-async function openMachine(image: string, base: string, options: MachineOptions, restart: boolean): Promise<Opened> {
+/** What a run starts from: a disk image, and the directory that holds the firmware's variables with it. */
+type Base = { readonly disk: string; readonly directory: string | undefined; readonly memory: string | undefined }
+
+async function freezeTo(run: string, target: string, switchOff: () => Promise<void>): Promise<void> {
+  await mkdir(target, { recursive: true })
+  await askMonitor(run, 'stop')
+  await askMonitor(run, 'migrate', { uri: `exec:cat > ${join(target, 'memory')}` })
+  for (;;) {
+    const { status } = (await askMonitor(run, 'query-migrate')) as { status: string }
+    if (status === 'completed') break
+    if (status === 'failed') throw new Error('QEMU could not save the memory')
+    await sleep(500)
+  }
+  await switchOff()
+  for (const name of ['disk.qcow2', 'vars.fd'])
+    if (await exists(join(run, name))) await rename(join(run, name), join(target, name))
+}
+
+async function openMachine(image: string, base: Base, options: MachineOptions, restart: boolean): Promise<Opened> {
   const directory = await mkdtemp(join(findCache(), 'run-'))
   const port = options.port ?? (await findFreePort())
+  const variant = options.variant ?? 'bios-ext4'
   const disk = join(directory, 'disk.qcow2')
-  await check('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', base, disk])
+  await check('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', base.disk, disk])
+  await placeVariables(variant, directory, base.directory)
   await writeClientFiles(directory, image, port)
-  const power = powerOn(directory, qemuArguments({ ...options, port, disk }), restart)
+  let clock: string[] = []
+  const listArguments = (start: number): string[] => [
+    ...qemuArguments({ ...options, port, disk }),
+    ...firmwareArguments(variant),
+    ...(options.watchdog === true ? watchdogArguments : []),
+    '-qmp',
+    'unix:qmp.sock,server=on,wait=off',
+    ...clock,
+    ...(start === 0 && base.memory !== undefined ? ['-incoming', `exec:cat ${base.memory}`] : []),
+  ]
+  const power = powerOn(directory, listArguments, restart)
   const sshConfigFile = join(directory, 'ssh_config')
   const ssh = (command: string, input?: string) => run('ssh', ['-F', sshConfigFile, '--', 'lab', command], input)
   const readLog = (name: string) => readFile(join(directory, name), 'latin1').catch(() => '')
@@ -185,18 +197,30 @@ async function openMachine(image: string, base: string, options: MachineOptions,
     await power.switchOff()
     await rm(directory, { recursive: true, force: true })
   }
-  const files = { keyFile: join(directory, 'key'), knownHostsFile: join(directory, 'known_hosts'), sshConfigFile }
+  async function freeze(target: string): Promise<void> {
+    await freezeTo(directory, target, power.switchOff)
+    await stop()
+  }
+  async function setLink(isUp: boolean): Promise<void> {
+    await askMonitor(directory, 'set_link', { name: 'net', up: isUp })
+  }
   const machine = {
     address: '127.0.0.1',
     port,
     directory,
     disk,
-    ...files,
+    keyFile: join(directory, 'key'),
+    knownHostsFile: join(directory, 'known_hosts'),
+    sshConfigFile,
     ssh,
     waitForSsh,
-    cutPower: power.cut,
-    stop,
     serialLog,
+    cutPower: power.cut,
+    starts: power.starts,
+    setLink,
+    setClock: (time: string) => void (clock = ['-rtc', `base=${time}`]),
+    freeze,
+    stop,
   }
   return { machine, ended: power.ended }
 }
@@ -210,34 +234,50 @@ async function orStop<Result>(machine: Machine, action: Promise<Result>): Promis
   }
 }
 
+const finish = '[ ! -e /usr/local/sbin/lab-finish ] || { lab-finish && rm /usr/local/sbin/lab-finish; }'
+
 /** Boots once, waits until everything has started, shuts down and keeps the disk: what a first boot does is done. */
-async function saveOverlay(image: string, options: MachineOptions): Promise<string> {
-  const saved = join(image, 'booted.qcow2')
-  if (await exists(saved)) return saved
-  const { machine, ended } = await openMachine(image, join(image, 'disk.qcow2'), options, false)
-  const finish = async (): Promise<void> => {
+async function saveOverlay(image: string, options: MachineOptions): Promise<Base> {
+  const directory = join(image, 'booted')
+  const saved = { disk: join(directory, 'disk.qcow2'), directory, memory: undefined }
+  if (await exists(saved.disk)) return saved
+  const fresh = { disk: join(image, 'disk.qcow2'), directory: undefined, memory: undefined }
+  const { machine, ended } = await openMachine(image, fresh, options, false)
+  const save = async (): Promise<void> => {
     await machine.waitForSsh(bootSeconds)
-    await machine.ssh('systemctl is-system-running --wait; systemctl poweroff')
+    const { status, stderr } = await machine.ssh(`systemctl is-system-running --wait; ${finish}`)
+    if (status !== 0) throw new Error(`the first boot could not be finished\n${stderr}`)
+    await machine.ssh('systemctl poweroff')
     await Promise.race([ended, sleep(120_000, undefined, { ref: false })])
     if (!(await machine.serialLog()).includes('Power down')) throw new Error('the machine did not switch off')
-    await rename(machine.disk, saved)
+    await mkdir(directory, { recursive: true })
+    const names = ['vars.fd', 'disk.qcow2']
+    for (const name of names)
+      if (await exists(join(machine.directory, name)))
+        await rename(join(machine.directory, name), join(directory, name))
   }
-  await orStop(machine, finish())
+  await orStop(machine, save())
   await machine.stop()
   return saved
 }
 
 /** Builds the machine's disk where the cache has none. The directory of `disk.qcow2` and of the keys. */
-export async function buildDisk(): Promise<string> {
+export async function buildDisk(variant: Variant = 'bios-ext4'): Promise<string> {
   const cache = findCache()
   await mkdir(cache, { recursive: true })
-  return check(fileURLToPath(new URL('./build-machine.sh', import.meta.url)), [cache])
+  return check(fileURLToPath(new URL('./build-machine.sh', import.meta.url)), [cache, variant])
+}
+
+async function findBase(image: string, options: MachineOptions): Promise<Base> {
+  const { from } = options
+  if (from === undefined) return saveOverlay(image, options)
+  return { disk: join(from, 'disk.qcow2'), directory: from, memory: join(from, 'memory') }
 }
 
 /** Builds what is not in the cache, starts a machine from the saved overlay and waits for ssh. */
 export async function startMachine(options: MachineOptions): Promise<Machine> {
-  const image = await buildDisk()
-  const { machine } = await openMachine(image, await saveOverlay(image, options), options, true)
+  const image = await buildDisk(options.variant)
+  const { machine } = await openMachine(image, await findBase(image, options), options, true)
   await orStop(machine, machine.waitForSsh(bootSeconds))
   return machine
 }
