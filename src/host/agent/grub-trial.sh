@@ -89,6 +89,8 @@ grub_format_trial() {
     fail TRIAL_UNSUPPORTED "no entry for kernel $trial_release can be made from grub.cfg"
     return 1
   fi
+  # For after the commit, when grub.cfg has the new command line.
+  printf '%s\n' "$entries" >"$record/entries-before"
   grub_block="### BEGIN passway $id ###
 $entries
 $(grub_with_way_out "$grub_trial" "$grub_old_entry")
@@ -178,7 +180,8 @@ grub_clear_trial() {
     locate "$grub_environment" && rm -f "$located"
     case $grub_environment in */passway/env) rmdir "${located%/*}" 2>/dev/null ;; esac
   fi
-  [ -n "${1-}" ] || write_menu_entries
+  [ -z "${1-}" ] && [ -f "$record/entries-before" ] || return 0
+  write_custom "### BEGIN passway $id ###$NL$(cat "$record/entries-before")$NL### END passway $id ###"
 }
 
 # The entry that boots now has the command line that was tried, without our own arguments.

@@ -113,7 +113,9 @@ put_guard() {
 
 # remove_guard: in every outcome, after the state says it.
 remove_guard() {
-  if is_systemd && [ -n "$(unit_activity_line passway-deadline.timer)" ]; then
+  guard_loaded=
+  if is_systemd && systemctl is-active --quiet passway-early.service 2>/dev/null; then
+    guard_loaded=yes
     systemctl stop passway-deadline.timer >/dev/null 2>&1
   fi
   for guard_path in "$early_unit" "$recover_unit" "$deadline_service" "$deadline_timer"; do
@@ -131,18 +133,18 @@ remove_guard() {
   fi
   remove_notes
   locate /etc/systemd/system/. && [ -d "$located" ] && durable "$located"
+  # Units of this boot are forgotten only now; stopping the early one does nothing, for it has ended.
+  if [ -n "$guard_loaded" ]; then
+    systemctl stop passway-early.service >/dev/null 2>&1
+    systemctl daemon-reload >/dev/null 2>&1
+  fi
   return 0
 }
 
-# `active` or `activating` where it runs.
-unit_activity_line() {
-  systemctl is-active "$1" 2>/dev/null | grep -e '^activ'
-}
-
-# Notes at login and on the console (pam_motd(8), agetty(8)); in /run, so that a boot forgets them.
+# write_notes TEXT [LINE]: at login and on the console (pam_motd(8), agetty(8)); in /run, so that a boot forgets them.
 write_notes() {
   [ -z "$root" ] && [ -d /run ] || return 0
-  notes_text="passway: $1$NL  to keep it:      sh $state/agent.sh confirm$NL  to take it back: sh $state/agent.sh rollback $id"
+  notes_text="passway: $1${2:+$NL  $2}$NL  to take it back: sh $state/agent.sh rollback $id"
   for notes_path in /run/motd.d/passway /run/issue.d/passway.issue; do
     (umask 022 && mkdir -p "${notes_path%/*}" && printf '%s\n' "$notes_text" >"$notes_path") 2>/dev/null
   done

@@ -233,7 +233,8 @@ enter_trial() {
     event note "not all of record $id could be put in place"
     return 1
   }
-  write_notes "this boot is the trial of record $id. It is taken back $confirm_within s after it began."
+  write_notes "this boot is the trial of record $id. It is taken back $confirm_within s after it began." \
+    "to keep it:      sh $state/agent.sh confirm"
 }
 
 place_operation() {
