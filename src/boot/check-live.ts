@@ -4,7 +4,7 @@ import type { ArgumentList, ArgumentLists } from './argument-list.ts'
 import { composeNormal, hasName } from './argument-list.ts'
 import { foldName } from './fold-name.ts'
 import { isArgumentMet, isSequenceMet } from './settle-arguments.ts'
-import type { ArgumentMerged } from './settle-grub.ts'
+import type { ArgumentMerged } from './argument-merged.ts'
 import type { BootMerged, EarlyMerged } from './settle-module-lists.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 

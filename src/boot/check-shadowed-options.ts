@@ -3,7 +3,7 @@ import { effectiveOptions } from '../formats/modprobe.ts'
 import type { ModprobeOption } from '../formats/modprobe.ts'
 import { foldName } from './fold-name.ts'
 import { readModprobeEntries } from './modprobe-files.ts'
-import type { ArgumentMerged } from './settle-grub.ts'
+import type { ArgumentMerged } from './argument-merged.ts'
 import type { Workspace } from './workspace.ts'
 
 /**

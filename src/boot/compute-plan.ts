@@ -9,13 +9,13 @@ import type { AttachedDiagnostics } from './attach-diagnostics.ts'
 import { formatSlot } from './claim-identity.ts'
 import { checkIommu } from './check-iommu.ts'
 import { detectBootStack } from './detect-stack.ts'
-import type { DetectedStack } from './detect-stack.ts'
+import type { DetectedStack } from './boot-stack.ts'
 import { mergeClaims } from './merge-claims.ts'
 import { predictNextBoot } from './next-boot.ts'
 import type { PredictedBoot } from './next-boot.ts'
 import { parseOwnedClaims } from '../core/parse-owned-claims.ts'
 import type { SettleContext } from './settle-context.ts'
-import { concernsBoot, settle } from './settle.ts'
+import { concernsBoot, isForBoot, settle } from './settle.ts'
 import type { Settled } from './settle.ts'
 import type { MergedClaim, TaskDiagnostic } from './tasked.ts'
 import { findInterest } from './vfio-claims.ts'
@@ -104,19 +104,20 @@ function predict(
 ): PredictedBoot {
   const stack = detected.ok ? detected.stack : detected.boots
   if (stack === undefined) return { nextBoot: null, pending: [] }
+  const rebuilt = new Set([...settled.regenerate, ...settled.leftToDo])
   return predictNextBoot({
     before: snapshot,
     after: applyChanges(snapshot, settled.changes),
     stack,
-    menuRebuilt: [...settled.regenerate, ...settled.leftToDo].includes('boot-loader'),
-    imagesRebuilt: [...settled.regenerate, ...settled.leftToDo].includes('initramfs'),
+    entriesRebuilt: rebuilt.has(stack.entriesBy),
+    imagesRebuilt: rebuilt.has('initramfs'),
     interest: findInterest(snapshot, merged),
     uncertain: settled.uncertain,
   })
 }
 
 function needsReboot({ changes, regenerate }: Settled): boolean {
-  const rebuilt = regenerate.some((name) => name === 'boot-loader' || name === 'initramfs')
+  const rebuilt = regenerate.some(isForBoot)
   return rebuilt || changes.some(({ takesEffect }) => takesEffect === 'boot')
 }
 

@@ -4,6 +4,7 @@ import { findContent } from '../core/snapshot.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 import { composeNormal, hasName, isArgument } from './argument-list.ts'
 import type { ArgumentList, ArgumentLists } from './argument-list.ts'
+import type { BootStack } from './boot-stack.ts'
 import { hashBytes } from './check-images.ts'
 import { formatArgumentText } from './claim-identity.ts'
 import { driverRulesPath } from './driver-rules.ts'
@@ -16,19 +17,21 @@ type Input = {
   readonly snapshot: Snapshot
   readonly changes: readonly Change[]
   readonly regenerate: readonly Regeneration[]
-  /** Both variables after the changes; null where no argument was settled or they are not understood. */
+  readonly stack: BootStack | null
+  /** What the stack's source holds after the changes; null where no argument was settled or it is not understood. */
   readonly lists: ArgumentLists | null
 }
 
 /** What the generated menu and the images must show after this plan; null where neither is generated. */
-export function expectBoot({ merged, snapshot, changes, regenerate, lists }: Input): BootExpectation | null {
-  const menu = regenerate.includes('boot-loader') && lists !== null ? lists : null
+export function expectBoot({ merged, snapshot, changes, regenerate, stack, lists }: Input): BootExpectation | null {
+  const menu = stack !== null && regenerate.includes(stack.entriesBy) ? lists : null
   const images = regenerate.includes('initramfs')
   if (menu === null && !images) return null
   return {
     normalArguments: menu === null ? [] : textsOf(composeNormal(menu)),
     recoveryArguments: menu === null ? [] : textsOf(menu.linux),
     absentArguments: menu === null ? [] : findAbsent(merged, menu),
+    ...(stack?.entriesAt === undefined ? {} : { entries: stack.entriesAt }),
     imageModules: images ? findImageModules(merged, snapshot) : [],
     imageFiles: images ? findImageFiles(snapshot, changes) : {},
   }

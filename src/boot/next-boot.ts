@@ -1,12 +1,10 @@
 import type { DriverPrediction, NextBoot, Pending } from '../core/plan.ts'
 import type { InstalledKernel, PciFunction, Snapshot } from '../core/snapshot.ts'
-import type { GrubEntry } from '../formats/grub-cfg.ts'
 import type { ArgumentList } from './argument-list.ts'
 import { composeImages } from './boot-images.ts'
 import { composeRoot } from './boot-courses.ts'
 import { composeWorld } from './boot-world.ts'
-import type { BootStack } from './detect-stack.ts'
-import { predictCommandLine } from './predict-command-line.ts'
+import type { BootEntry, BootStack } from './boot-stack.ts'
 import { predictDrivers } from './predict-drivers.ts'
 import type { PredictedDrivers } from './predict-drivers.ts'
 import { predictGroups } from './predict-groups.ts'
@@ -18,8 +16,8 @@ export type NextBootInput = {
   /** The host after the plan's changes (`applyChanges`). */
   readonly after: Snapshot
   readonly stack: BootStack
-  /** The menu is generated again from the variables. */
-  readonly menuRebuilt: boolean
+  /** Entries are generated again from the saved arguments. */
+  readonly entriesRebuilt: boolean
   readonly imagesRebuilt: boolean
   /** Functions that tasks name: their drivers may be pending. */
   readonly interest: readonly PciFunction[]
@@ -38,18 +36,18 @@ type Uncertain = NextBoot['uncertain'][number]
 export function predictNextBoot(input: NextBootInput): PredictedBoot {
   const { stack, after, before } = input
   const { entry } = stack
-  if (entry === null || entry.linux === null) return { nextBoot: null, pending: [] }
-  const release = findRelease(entry)
+  if (entry === null) return { nextBoot: null, pending: [] }
+  const { release } = entry
   const kernel = before.kernels.find((each) => each.release === release)
-  const line = predictCommandLine({ ...input, entry })
+  const line = stack.predictLine({ before, after, rebuilt: input.entriesRebuilt })
   const hugepages = predictHugepages(before, line.args)
   const groups = kernel === undefined ? null : predictGroups(before, kernel, line.args)
   const predicted = kernel === undefined ? null : predictFor(input, entry, kernel, line.args)
   const drivers = predicted === null ? describeUnknown(after, release) : Object.fromEntries(predicted.drivers)
   return {
     nextBoot: {
-      entry: { id: entry.id ?? entry.title, kernel: release },
-      kernelCommandLine: [`BOOT_IMAGE=${entry.linux.path}`, ...line.args.map(({ text }) => text)].join(' '),
+      entry: { id: entry.id, kernel: release },
+      kernelCommandLine: [...line.prefix, ...line.args.map(({ text }) => text)].join(' '),
       drivers,
       modules: { image: predicted?.image ?? [], boot: predicted?.boot ?? [] },
       hugepages: hugepages.hugepages,
@@ -67,17 +65,11 @@ export function predictNextBoot(input: NextBootInput): PredictedBoot {
   }
 }
 
-/** `/boot/vmlinuz-6.1.0-32-amd64` → the release; the bare name where it has none. */
-function findRelease(entry: GrubEntry): string {
-  const name = entry.linux?.path.split('/').at(-1) ?? ''
-  return name.replace(/^(vmlinuz|vmlinux|kernel|linux)-/, '')
-}
-
 type Files = Pick<NextBootInput, 'before' | 'after' | 'imagesRebuilt'>
 
 function predictFor(
   { before, after, imagesRebuilt }: Files,
-  entry: GrubEntry,
+  entry: BootEntry,
   kernel: InstalledKernel,
   args: ArgumentList,
 ): PredictedDrivers {
@@ -87,7 +79,7 @@ function predictFor(
   return predictDrivers({
     world,
     root: composeRoot(after, world, commandLine),
-    images: entry.initrds.length === 0 ? null : composeImages(question),
+    images: entry.hasImage ? composeImages(question) : null,
     groups: predictGroups(before, kernel, args).hasGroup,
   })
 }
@@ -142,13 +134,13 @@ function distinct(rows: readonly Uncertain[]): readonly Uncertain[] {
  */
 function findPending(
   input: NextBootInput,
-  entry: GrubEntry,
+  entry: BootEntry,
   kernel: InstalledKernel,
   predicted: PredictedDrivers,
 ): readonly Pending[] {
   if (input.interest.length === 0) return []
-  const { before } = input
-  const line = predictCommandLine({ before, after: before, entry, menuRebuilt: false })
+  const { before, stack } = input
+  const line = stack.predictLine({ before, after: before, rebuilt: false })
   const earlier = predictFor({ before, after: before, imagesRebuilt: false }, entry, kernel, line.args)
   return input.interest.flatMap(({ address, driver }) => {
     const next = findSettled(predicted, address)

@@ -2,12 +2,12 @@ import { error } from '../core/diagnostic.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { editTokens } from '../formats/shell-assignments.ts'
 import type { ShellFile, TokenEdit } from '../formats/shell-assignments.ts'
-import { composeNormal, hasName, sameList } from './argument-list.ts'
+import { sameList } from './argument-list.ts'
 import type { ArgumentList, ArgumentLists } from './argument-list.ts'
+import type { ArgumentMerged } from './argument-merged.ts'
+import type { SettledArguments } from './boot-stack.ts'
 import { checkShadowedOptions } from './check-shadowed-options.ts'
-import { describeClaim } from './claim-identity.ts'
 import { findUnwritable } from './find-unwritable.ts'
-import { foldName } from './fold-name.ts'
 import {
   evaluateGrubArguments,
   linuxVariable,
@@ -16,31 +16,19 @@ import {
   readGrubDefaults,
 } from './grub-defaults.ts'
 import type { GrubArguments } from './grub-defaults.ts'
-import { isRepeatable } from './repeatable-arguments.ts'
-import { applyArgumentClaim, applySequenceClaim, orderRepeatable, sameLists } from './settle-arguments.ts'
-import type { ArgumentClaim, SequenceClaim } from './settle-arguments.ts'
 import type { SettleContext } from './settle-context.ts'
-import type { MergedClaim } from './tasked.ts'
+import { settleLists } from './settle-lists.ts'
 import { editFile, openFile } from './workspace.ts'
 import type { Workspace } from './workspace.ts'
 
-export type ArgumentMerged = MergedClaim & { readonly claim: ArgumentClaim | SequenceClaim }
-
-export function isArgumentMerged(merged: MergedClaim): merged is ArgumentMerged {
-  return merged.claim.of === 'kernel-argument' || merged.claim.of === 'argument-sequence'
-}
-
 type KnownArguments = Extract<GrubArguments, { ok: true }>
-
-/** Both variables before and after; null where the files are not understood (a diagnostic is noted). */
-export type SettledGrub = { readonly before: ArgumentLists; readonly after: ArgumentLists } | null
 
 /** Settles kernel arguments into /etc/default/grub and its drop-ins: the file with the text in question is edited. */
 export function settleGrub(
   workspace: Workspace,
   claims: readonly ArgumentMerged[],
   context: SettleContext,
-): SettledGrub {
+): SettledArguments {
   const tasks = claims.flatMap((merged) => merged.tasks)
   const files = openDefaults(workspace, tasks)
   if (files === undefined) return null
@@ -50,7 +38,12 @@ export function settleGrub(
     return null
   }
   checkShadowedOptions(workspace, claims)
-  const settled = settleLists(workspace, found, claims, context)
+  const source = {
+    lists: found.lists,
+    findUnwritable,
+    describePlace: (args: ArgumentList) => describePlace(found, args),
+  }
+  const settled = settleLists(workspace, source, claims, context)
   const written = writeLists(files, found.lists, settled.lists)
   if (!written.ok) {
     workspace.diagnostics.push({ diagnostic: notUnderstood(written), tasks: [...settled.tasks] })
@@ -79,100 +72,10 @@ function notUnderstood(problem: { path: string; line: number; why: string }): Di
   })
 }
 
-/** `all` before `normal`, so that what all entries have is not written twice; what goes, before what comes. */
-function inOrder(claims: readonly ArgumentMerged[]): readonly ArgumentMerged[] {
-  const rank = ({ claim }: ArgumentMerged) => {
-    if (claim.want === 'absent') return 0
-    return claim.of === 'kernel-argument' && claim.entries === 'all' ? 1 : 2
-  }
-  return claims.toSorted((a, b) => rank(a) - rank(b))
-}
-
-function settleLists(
-  workspace: Workspace,
-  found: KnownArguments,
-  claims: readonly ArgumentMerged[],
-  context: SettleContext,
-): { lists: ArgumentLists; tasks: ReadonlySet<number> } {
-  let lists = found.lists
-  const tasks = new Set<number>()
-  for (const merged of inOrder(claims)) {
-    const next = applyClaim(lists, merged.claim)
-    const problem = findUnwritable(lists, next, merged.claim)
-    if (problem !== undefined) {
-      workspace.diagnostics.push({ diagnostic: problem, tasks: merged.tasks, claims: [merged.claim] })
-      continue
-    }
-    if (sameLists(lists, next)) continue
-    const handWritten = findHandWritten(lists, merged, context)
-    if (handWritten !== undefined) {
-      workspace.diagnostics.push(describeHandWritten(found, merged, handWritten))
-      continue
-    }
-    lists = next
-    for (const task of merged.tasks) tasks.add(task)
-  }
-  return orderAll(lists, claims, tasks)
-}
-
-function applyClaim(lists: ArgumentLists, claim: ArgumentClaim | SequenceClaim): ArgumentLists {
-  return claim.of === 'kernel-argument' ? applyArgumentClaim(lists, claim) : applySequenceClaim(lists, claim)
-}
-
-function orderAll(lists: ArgumentLists, claims: readonly ArgumentMerged[], tasks: Set<number>) {
-  const groups = new Map<string, ArgumentMerged[]>()
-  for (const merged of claims) {
-    const { claim } = merged
-    if (claim.of !== 'kernel-argument' || claim.want === 'absent' || !isRepeatable(claim.name)) continue
-    groups.set(foldName(claim.name), [...(groups.get(foldName(claim.name)) ?? []), merged])
-  }
-  let ordered = lists
-  for (const group of groups.values()) {
-    const next = orderRepeatable(
-      ordered,
-      group.map(({ claim }) => claim as ArgumentClaim),
-    )
-    if (!sameLists(ordered, next)) for (const task of group.flatMap((merged) => merged.tasks)) tasks.add(task)
-    ordered = next
-  }
-  return { lists: ordered, tasks }
-}
-
-/** What stands there, when a task that does not name the argument itself would change what nobody handed to passway. */
-function findHandWritten(
-  lists: ArgumentLists,
-  merged: ArgumentMerged,
-  context: SettleContext,
-): ArgumentList | undefined {
-  const { claim } = merged
-  if (merged.adopt || merged.pruned === true || claim.want === 'absent') return undefined
-  if (context.isExplicit(merged) || context.isOwned(merged)) return undefined
-  const names = claim.of === 'kernel-argument' ? [claim.name] : claim.names
-  const found = composeNormal(lists).filter((argument) => names.some((name) => hasName(argument, name)))
-  // What has no origin comes with this plan.
-  const others = found.filter((argument) => argument.origin !== null)
-  return others.length === 0 ? undefined : others
-}
-
-function describeHandWritten(found: KnownArguments, merged: ArgumentMerged, args: ArgumentList) {
-  const inLinux = found.lists.linux.some((argument) => args.includes(argument))
-  const variable = inLinux ? linuxVariable : normalVariable
-  const at = found.assignedAt[variable]?.at(-1)
-  const text = args.map((argument) => argument.text).join(' ')
-  const evidence = [at === undefined ? text : `${at.path}:${at.line}: ${text}`]
-  const joins = merged.claim.of === 'kernel-argument' && merged.claim.member === true
-  return {
-    diagnostic: error(
-      'ADOPT_NEEDED',
-      `${describeClaim(merged.claim)} is wanted, but something else was written by hand`,
-      {
-        hint: joins ? 'adopt: true on the task adds to it' : 'adopt: true on the task replaces it',
-        evidence,
-      },
-    ),
-    tasks: merged.tasks,
-    claims: [merged.claim],
-  }
+function describePlace({ lists, assignedAt }: KnownArguments, args: ArgumentList): string {
+  const variable = lists.linux.some((argument) => args.includes(argument)) ? linuxVariable : normalVariable
+  const at = assignedAt[variable]?.at(-1)
+  return at === undefined ? variable : `${at.path}:${at.line}`
 }
 
 type Written =

@@ -22,11 +22,12 @@ export function regenerationsOf(path: string): readonly Regeneration[] {
   if (path.startsWith('/etc/tmpfiles.d/')) return ['tmpfiles']
   if (path.startsWith('/etc/udev/')) return ['initramfs', 'udev']
   if (path.startsWith('/etc/modprobe.d/') || path.startsWith('/etc/initramfs-tools/')) return ['initramfs']
+  if (path === '/etc/kernel/cmdline') return ['esp']
   return path === '/etc/default/grub' || path.startsWith('/etc/default/grub.d/') ? ['boot-loader'] : []
 }
 
 function takesEffectOf(path: string): 'now' | 'boot' {
-  return /^\/etc\/(modprobe\.d|initramfs-tools|modules-load\.d|default\/grub|udev)/.test(path) ? 'boot' : 'now'
+  return /^\/etc\/(modprobe\.d|initramfs-tools|modules-load\.d|default\/grub|kernel\/|udev)/.test(path) ? 'boot' : 'now'
 }
 
 /** Whole files are passway's own: one that somebody else wrote is not overwritten unless a task takes it over. */

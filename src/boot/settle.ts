@@ -4,19 +4,16 @@ import type { Claim } from '../core/claim.ts'
 import type { BootExpectation, NextBoot, Pending } from '../core/plan.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 import { hasModule, parseModuleList } from '../formats/module-list.ts'
-import { composeNormal } from './argument-list.ts'
 import type { ArgumentLists } from './argument-list.ts'
+import { isArgumentMerged } from './argument-merged.ts'
+import type { ArgumentMerged } from './argument-merged.ts'
+import type { BootStack } from './boot-stack.ts'
 import { checkImages, concernsImage } from './check-images.ts'
 import { findPendingArguments, findPendingModules } from './check-live.ts'
-import { checkMenu } from './check-menu.ts'
-import type { BootStack } from './detect-stack.ts'
 import { expectBoot } from './expect-boot.ts'
 import { foldName } from './fold-name.ts'
-import { evaluateGrubArguments, readGrubDefaults } from './grub-defaults.ts'
 import { compareBytes } from './list-files.ts'
 import { findUnreadableModprobe } from './modprobe-files.ts'
-import { isArgumentMerged, settleGrub } from './settle-grub.ts'
-import type { ArgumentMerged } from './settle-grub.ts'
 import { isDriverMerged, settleDrivers } from './settle-drivers.ts'
 import type { SettleContext } from './settle-context.ts'
 import { earlyModulesPath, listModulesLoadFiles, settleBootModules, settleEarlyModules } from './settle-module-lists.ts'
@@ -65,12 +62,12 @@ export function concernsBoot(merged: MergedClaim): boolean {
 export function settle({ merged, snapshot, stack, context }: SettleInput): Settled {
   const workspace = openWorkspace(snapshot)
   const args = merged.filter(isArgumentMerged)
-  const options = settleModprobe(workspace, merged, context)
+  const options = settleModprobe(workspace, merged, stack, context)
   const moved = options.moved.map(({ name, tasks }): ArgumentMerged => {
     const claim = { want: 'absent', of: 'kernel-argument', name, value: null, entries: 'all' } as const
     return { claim, tasks, adopt: true }
   })
-  const grub = stack === null ? null : settleGrub(workspace, [...args, ...moved], context)
+  const written = stack?.settleArguments(workspace, [...args, ...moved], context) ?? null
   settleLists(workspace, merged)
   settleDrivers(workspace, merged.filter(isDriverMerged), context)
   settleTargets(workspace, merged, context)
@@ -79,9 +76,9 @@ export function settle({ merged, snapshot, stack, context }: SettleInput): Settl
   const leftToDo = splitOutdated(workspace)
   workspace.pending.push(
     ...leftToDo.map(describeLeft),
-    ...findPending(workspace, merged, grub?.before ?? null, changes),
+    ...findPending(workspace, merged, written?.before ?? null, changes),
   )
-  const regenerate = listRegenerations(changes, workspace)
+  const regenerate = listRegenerations(changes, workspace, stack)
   return {
     changes,
     regenerate,
@@ -91,11 +88,16 @@ export function settle({ merged, snapshot, stack, context }: SettleInput): Settl
     uncertain: workspace.uncertain,
     leftToDo,
     adopted: options.adopted,
-    expectation: expectBoot({ merged, snapshot, changes, regenerate, lists: grub?.after ?? null }),
+    expectation: expectBoot({ merged, snapshot, changes, regenerate, stack, lists: written?.after ?? null }),
   }
 }
 
-function settleModprobe(workspace: Workspace, merged: readonly MergedClaim[], context: SettleContext): SettledOptions {
+function settleModprobe(
+  workspace: Workspace,
+  merged: readonly MergedClaim[],
+  stack: BootStack | null,
+  context: SettleContext,
+): SettledOptions {
   const options = merged.filter((each): each is OptionMerged => each.claim.of === 'module-option')
   const softdeps = merged.filter((each): each is SoftdepMerged => each.claim.of === 'softdep')
   const blacklists = merged.filter((each): each is BlacklistMerged => each.claim.of === 'blacklist')
@@ -108,8 +110,7 @@ function settleModprobe(workspace: Workspace, merged: readonly MergedClaim[], co
     workspace.diagnostics.push({ diagnostic, tasks })
     return { moved: [], adopted: [] }
   }
-  const found = evaluateGrubArguments(readGrubDefaults(workspace.snapshot, new Map()))
-  const commandLine = found.ok ? composeNormal(found.lists) : []
+  const commandLine = stack?.readArguments(workspace.snapshot) ?? []
   const settled = settleOptions(workspace, options, commandLine, context)
   settleSoftdeps(workspace, softdeps)
   settleBlacklists(workspace, blacklists)
@@ -185,7 +186,7 @@ function checkDerived(
   changes: readonly Change[],
 ): void {
   const planned = new Set(changes.flatMap(({ regenerate }) => regenerate))
-  if (!planned.has('boot-loader')) checkMenu(workspace, stack, merged.filter(isArgumentMerged))
+  if (!planned.has(stack.entriesBy)) stack.checkEntries(workspace, merged.filter(isArgumentMerged))
   if (!planned.has('initramfs')) checkImages(workspace, merged)
 }
 
@@ -197,17 +198,38 @@ function splitOutdated(workspace: Workspace): readonly Regeneration[] {
 }
 
 function canRebuild({ tree, uid, tools }: Snapshot, name: Regeneration): boolean {
-  return !tree || (uid === 0 && tools.has(name === 'initramfs' ? 'update-initramfs' : 'grub-mkconfig'))
+  return !tree || (uid === 0 && tools.has(builders[name] ?? ''))
+}
+
+const builders: Partial<Record<Regeneration, string>> = {
+  initramfs: 'update-initramfs',
+  'boot-loader': 'grub-mkconfig',
+  esp: 'kernel-install',
+}
+
+const derivedNames: Partial<Record<Regeneration, string>> = {
+  initramfs: 'initramfs images',
+  'boot-loader': '/boot/grub/grub.cfg',
+  esp: 'loader entries',
 }
 
 function describeLeft(name: Regeneration): Pending {
-  const what = name === 'initramfs' ? 'initramfs images' : '/boot/grub/grub.cfg'
-  return { what, saved: 'what the files say now', live: 'generated before' }
+  return { what: derivedNames[name] ?? name, saved: 'what the files say now', live: 'generated before' }
 }
 
-function listRegenerations(changes: readonly Change[], workspace: Workspace): readonly Regeneration[] {
+function listRegenerations(
+  changes: readonly Change[],
+  workspace: Workspace,
+  stack: BootStack | null,
+): readonly Regeneration[] {
   const wanted = new Set([...changes.flatMap(({ regenerate }) => regenerate), ...workspace.outdated.keys()])
+  for (const name of stack?.following(wanted) ?? []) wanted.add(name)
   return regenerations.filter((name) => wanted.has(name))
+}
+
+/** What the next boot reads. */
+export function isForBoot(name: Regeneration): boolean {
+  return name === 'initramfs' || name === 'boot-loader' || name === 'esp'
 }
 
 function findPending(

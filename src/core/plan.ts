@@ -75,12 +75,14 @@ export type HostPlan = {
 
 /** What the agent reads back from generated artefacts. */
 export type BootExpectation = {
-  /** Arguments every non-recovery entry of 10_linux carries, in order, as the kernel gets them (after GRUB's unquoting). */
+  /** Arguments every non-recovery entry of 10_linux, and every entry of kernel-install, carries, in order, as the kernel gets them (after GRUB's unquoting). */
   readonly normalArguments: readonly string[]
   /** Arguments recovery entries carry (those of `entries: all`). */
   readonly recoveryArguments: readonly string[]
   /** Arguments that must not be there (`name` or `name=value`). */
   readonly absentArguments: readonly string[]
+  /** Where kernel-install writes its entries: `ROOT/loader/entries/TOKEN-RELEASE.conf`; missing where GRUB has a menu. */
+  readonly entries?: { readonly root: string; readonly token: string } | undefined
   /** Modules every image must hold, unless built in to that kernel. */
   readonly imageModules: readonly string[]
   /** Paths of /etc whose bytes every image must hold (`/etc/modprobe.d/passway.conf`); sha256, null for "must not be there". */

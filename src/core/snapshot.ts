@@ -182,6 +182,13 @@ export type Snapshot = HostHardware & {
   /** Symbols asked for that /proc/kallsyms holds; null when it could not be read or was not asked for. */
   readonly kallsyms: readonly string[] | null
   readonly units: ReadonlyMap<string, UnitState>
+  /** What an EFI boot loader left behind; empty where there is none. */
+  readonly efi: {
+    /** `LoaderInfo`, `LoaderEntryDefault`, … of systemd's vendor GUID. */
+    readonly variables: ReadonlyMap<string, string>
+    /** Unified kernel images, which are entries of the menu as well: paths of EFI/Linux/*.efi. */
+    readonly images: readonly string[]
+  }
   /** Executables by name (`update-grub`) → path, of the probe's list. */
   readonly tools: ReadonlyMap<string, string>
   /** True where systemd is the running init. */

@@ -6,6 +6,9 @@ const modulesLoadDirectories = ['/etc', '/run', '/usr/local/lib', '/usr/lib', '/
   (at) => `${at}/modules-load.d`,
 )
 
+/** Where partitions with entries of the Boot Loader Specification are mounted (kernel-install(8)). */
+const loaderDirectories = ['/efi', '/boot', '/boot/efi'].map((at) => `${at}/loader`)
+
 const cpuAttributes = ['online', 'possible', 'isolated', 'nohz_full'].map((name) => `/sys/devices/system/cpu/${name}`)
 const policyAttributes = [
   'scaling_driver',
@@ -69,15 +72,20 @@ export const baseReads = {
     '/boot/grub/grubenv',
     '/boot/grub/custom.cfg',
     '/boot/grub2',
-    '/boot/loader',
-    '/boot/loader/entries',
     '/boot/efi',
-    '/boot/efi/loader',
     '/efi',
-    '/efi/loader',
+    ...loaderDirectories,
+    ...loaderDirectories.flatMap((at) => [`${at}/entries`, `${at}/entries.srel`, `${at}/loader.conf`]),
     '/sys/firmware/efi',
     '/run/ostree-booted',
+    '/etc/kernel',
     '/etc/kernel/cmdline',
+    '/usr/lib/kernel/cmdline',
+    '/etc/kernel/entry-token',
+    '/etc/kernel/install.conf',
+    '/usr/lib/kernel/install.conf',
+    '/etc/kernel/tries',
+    '/etc/machine-info',
     '/etc/kernel/proxmox-boot-uuids',
     '/etc/dracut.conf',
     '/etc/mkinitcpio.conf',
@@ -89,6 +97,8 @@ export const baseReads = {
     '/lib/modules',
   ],
   globs: [
+    ...loaderDirectories.map((at) => `${at}/entries/*.conf`),
+    '/etc/kernel/install.d/*.install',
     '/etc/default/grub.d/*.cfg',
     '/etc/grub.d/*',
     '/etc/dracut.conf.d/*.conf',

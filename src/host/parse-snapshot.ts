@@ -5,6 +5,7 @@ import { madeDirectories } from './base-reads.ts'
 import { parseAttributes } from './parse-attributes.ts'
 import * as facts from './parse-facts.ts'
 import { parseNvmeSerials } from './parse-block-devices.ts'
+import { parseEfi } from './parse-efi.ts'
 import { parseHardwareLinks } from './parse-hardware-links.ts'
 import { parseHardware } from './parse-hardware.ts'
 import { findSymbols, parseKernels } from './parse-kernels.ts'
@@ -68,6 +69,7 @@ function composeSnapshot(output: ProbeOutput, request: ProbeRequest): Snapshot {
     kernels: parseKernels(output, { running: kernelRelease, ...pick(asked), stats: paths.stats }),
     kallsyms: parseKallsyms(output, asked.symbols),
     units: parseUnits(output, asked.units, paths.files),
+    efi: parseEfi(output),
     tools: parseTools(output),
     files: withAbsent(paths.files),
     globs: completeGlobs(paths.globs, asked.globs),

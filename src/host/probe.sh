@@ -518,6 +518,28 @@ read_host() {
   grep -EHs -m 3 '^(vendor_id|model name|flags|Uid:)' ./proc/cpuinfo /proc/self/status
 }
 
+# What an EFI loader left in its variables (systemd.io/BOOT_LOADER_INTERFACE): UTF-16 behind four bytes of attributes.
+# Unified images are too big to be read, and only their names count.
+read_efi() {
+  section efi
+  set +f
+  for line in ./sys/firmware/efi/efivars/Loader*-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f; do
+    case $line in
+      */LoaderInfo-* | */LoaderEntryDefault-* | */LoaderEntryOneShot-* | */LoaderEntryLastBooted-*) ;;
+      *) continue ;;
+    esac
+    [ -r "$line" ] || continue
+    word=${line##*/}
+    printf 'variable\t%s\t%s\n' "${word%%-*}" "$(tr -d '\000-\037' 2>/dev/null <"$line")"
+  done
+  for dir in $unified_dirs; do
+    for line in ".$dir"/*.[eE][fF][iI]; do
+      if [ -f "$line" ]; then printf 'image\t%s\n' "${line#.}"; fi
+    done
+  done
+  set -f
+}
+
 read_units() {
   [ -n "$systemd" ] && [ -n "$units" ] || return 0
   section units
@@ -568,7 +590,7 @@ read_word() {
 # The few directories that are used by place and not by what the request names. Sets their links to the end.
 find_places() {
   while :; do
-    pending='' state_dirs='' pci_ids='' log='' boot=/boot lib_modules=/lib/modules
+    pending='' state_dirs='' unified_dirs='' pci_ids='' log='' boot=/boot lib_modules=/lib/modules
     if walk /lib/modules && [ -z "$problem" ]; then lib_modules=$real; fi
     if walk /boot && [ -z "$problem" ]; then boot=$real; fi
     for line in /var/lib/pciutils/pci.ids /usr/share/misc/pci.ids /usr/share/hwdata/pci.ids /usr/share/pci.ids; do
@@ -577,6 +599,9 @@ find_places() {
     if walk /var/log/dmesg && [ -z "$problem" ]; then log=$real; fi
     for line in /var/lib/passway /etc/passway; do
       if walk "$line" && [ -z "$problem" ]; then state_dirs=$state_dirs$real$nl; fi
+    done
+    for line in /efi /boot /boot/efi; do
+      if walk "$line/EFI/Linux" && [ -z "$problem" ]; then unified_dirs=$unified_dirs$real$nl; fi
     done
     [ -n "$pending" ] || break
     learn_links
@@ -606,6 +631,7 @@ main() {
   read_hardware
   read_log
   read_guests
+  read_efi
   read_units
   read_records
   find_nodes

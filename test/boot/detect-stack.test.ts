@@ -47,27 +47,6 @@ test(
   /BLS, grubby/,
   /loader/,
 )
-test(
-  'systemd-boot',
-  testRefusal,
-  snapshot({ files: { ...noGrub, '/boot/loader': directory } }),
-  /systemd-boot/,
-  /no \/boot\/grub\/grub.cfg/,
-)
-test(
-  'systemd-boot with its entries on /boot',
-  testRefusal,
-  snapshot({ files: { ...noGrub, '/boot/loader': directory, '/boot/loader/entries': directory } }),
-  /with systemd-boot,/,
-  /\/boot\/loader/,
-)
-test(
-  'systemd-boot on the EFI partition',
-  testRefusal,
-  snapshot({ files: { ...noGrub, '/boot/efi/loader': directory } }),
-  /with systemd-boot,/,
-  /\/boot\/efi\/loader/,
-)
 test('nothing at all', testRefusal, snapshot({ files: noGrub }), /no boot loader/, /no \/boot\/grub/)
 test('Arch', testRefusal, snapshot({ tools: tools('grub-mkconfig', 'mkinitcpio') }), /not Debian's|mkinitcpio/, /./)
 test('dracut on Ubuntu', testRefusal, snapshot({ tools: tools('update-grub', 'dracut') }), /dracut/, /dracut/)

@@ -232,6 +232,7 @@ export function snapshot(given: Overrides = {}): Snapshot {
     kernels: [kernel()],
     kallsyms: null,
     units: new Map(),
+    efi: { variables: new Map(), images: [] },
     tools: new Map(
       ['update-grub', 'grub-mkconfig', 'grub-script-check', 'update-initramfs', 'lsinitramfs'].map((name) => [
         name,

@@ -19,6 +19,7 @@ const kernel: InstalledKernel = {
 const snapshot: Snapshot = {
   machineId: null,
   bootId: null,
+  efi: { variables: new Map(), images: [] },
   hostname: 'pve1',
   kernelRelease: '6.1.0-37-amd64',
   uid: 0,

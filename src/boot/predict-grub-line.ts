@@ -1,23 +1,15 @@
-import type { NextBoot } from '../core/plan.ts'
-import type { Snapshot } from '../core/snapshot.ts'
 import type { GrubEntry } from '../formats/grub-cfg.ts'
 import { parseGrubLinuxArguments } from '../formats/grub-quoting.ts'
 import { composeNormal, hasName, parseArgumentList } from './argument-list.ts'
 import type { ArgumentList, ArgumentLists } from './argument-list.ts'
+import type { LineQuestion, PredictedLine } from './boot-stack.ts'
 import { evaluateGrubArguments, readGrubDefaults } from './grub-defaults.ts'
 
-type Input = {
-  readonly before: Snapshot
-  readonly after: Snapshot
-  readonly entry: GrubEntry
-  /** The menu is generated again from the variables. */
-  readonly menuRebuilt: boolean
-}
-
-export type PredictedLine = { readonly args: ArgumentList; readonly uncertain: NextBoot['uncertain'] }
-
 /** The entry's own beginning (`root=… ro`), then the variables as 10_linux composes them: a recovery entry gets one of them. */
-export function predictCommandLine({ before, after, entry, menuRebuilt }: Input): PredictedLine {
+export function predictGrubLine(
+  { before, after, rebuilt }: LineQuestion,
+  entry: GrubEntry,
+): Omit<PredictedLine, 'prefix'> {
   const text = entry.linux?.args ?? ''
   const current = parseArgumentList(text)
   const uncertain = parseGrubLinuxArguments(text).unknown.map(({ text, why }) => ({
@@ -27,7 +19,7 @@ export function predictCommandLine({ before, after, entry, menuRebuilt }: Input)
   }))
   const isGenerated = entry.section === '10_linux' || entry.section === '10_linux_zfs'
   const known = current.filter(({ text }) => !text.includes('$'))
-  if (!menuRebuilt || !isGenerated) return { args: known, uncertain }
+  if (!rebuilt || !isGenerated) return { args: known, uncertain }
   const compose = (lists: ArgumentLists) => (entry.isRecovery ? lists.linux : composeNormal(lists))
   const next = evaluateGrubArguments(readGrubDefaults(after, new Map()))
   if (!next.ok) return { args: known, uncertain }
