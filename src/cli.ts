@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { setMaxListeners } from 'node:events'
 import { Command, CommanderError } from 'commander'
-import { addHosts, addOutput, addReboot, collect } from './commands/declare-options.ts'
+import { addHosts, addOutput, addReboot, addTrial, collect, findContradiction } from './commands/declare-options.ts'
 import { refuseUsage } from './commands/finish.ts'
 import { guardOutput } from './commands/guard-output.ts'
 import { NobodyToAsk, QuestionLeft } from './commands/nobody-to-ask.ts'
@@ -19,6 +19,7 @@ const commands = {
   rollback: async () => (await import('./commands/rollback.ts')).runRollback,
   records: async () => (await import('./commands/records.ts')).runRecords,
   reboot: async () => (await import('./commands/reboot.ts')).runReboot,
+  confirm: async () => (await import('./commands/confirm.ts')).runConfirm,
   inspect: async () => (await import('./commands/inspect.ts')).runInspect,
   lint: async () => (await import('./commands/lint.ts')).runLint,
   init: async () => (await import('./commands/init.ts')).runInit,
@@ -72,8 +73,12 @@ function addCommand(name: keyof typeof commands, summary: string, example: strin
       .slice(0, -2)
       .flat()
       .filter((value): value is string => typeof value === 'string')
-    const run = await commands[name]()
-    exitCode = await run(makeContext(command.opts<CommandOptions>()), args)
+    const context = makeContext(command.opts<CommandOptions>())
+    const contradiction = findContradiction(name, context.options)
+    if (contradiction === undefined) {
+      const run = await commands[name]()
+      exitCode = await run(context, args)
+    } else exitCode = refuseUsage(context, contradiction)
   })
   return command
 }
@@ -112,15 +117,17 @@ addHosts(
 
 addHosts(
   addReboot(
-    addCommand(
-      'apply',
-      'Plans, shows, asks, applies; a saved plan is applied exactly or refused as stale.',
-      'passway apply playbooks/proxmox-gpu.yaml -i root@pve1, --reboot',
-    )
-      .option('--yes', 'do not ask')
-      .option('--reboot', 'reboot where needed, and compare the boot with the prediction')
-      .option('--no-trial', 'write at once instead of trying one boot first (implied in this version)')
-      .option('--prune', 'remove what no task asks for any more'),
+    addTrial(
+      addCommand(
+        'apply',
+        'Plans, shows, asks, applies. What takes effect at boot is staged, and tried by one boot of its own:\none that nobody confirms undoes itself. A saved plan is applied exactly or refused as stale.',
+        'passway apply playbooks/proxmox-gpu.yaml -i root@pve1, --reboot',
+      )
+        .option('--yes', 'do not ask')
+        .option('--reboot', 'reboot where needed, compare the boot with the prediction, and confirm it')
+        .option('--no-trial', 'write for good at once instead of trying one boot first')
+        .option('--prune', 'remove what no task asks for any more'),
+    ),
   ),
 ).argument('<playbook...>', 'playbooks, or one saved plan')
 
@@ -128,7 +135,7 @@ addHosts(
   addReboot(
     addCommand(
       'rollback',
-      'Shows the way back, asks, and reverts the newest record, or the named one.',
+      'Shows the way back, asks, and reverts the newest record, or the named one.\nOf an open trial it is the abort.',
       'passway rollback -i root@pve1,',
     )
       .option('--yes', 'do not ask')
@@ -142,12 +149,22 @@ addHosts(addCommand('records', 'What was applied when, by whom, and its state.',
 
 addHosts(
   addReboot(
-    addCommand(
-      'reboot',
-      'Reboots one host after the other and compares each boot with its prediction.',
-      'passway reboot -i root@pve1,',
+    addTrial(
+      addCommand(
+        'reboot',
+        'Reboots one host after the other and compares each boot with its prediction.\nWhat is staged is tried once, and confirmed when it boots as predicted.',
+        'passway reboot -i root@pve1,',
+      ),
     ),
   ),
+)
+
+addHosts(
+  addCommand(
+    'confirm',
+    'Compares the trial that a host runs with its prediction, and writes it for good.',
+    'passway confirm -i root@pve1,',
+  ).option('--force', 'also where the boot is not as predicted'),
 )
 
 addHosts(

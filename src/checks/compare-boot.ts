@@ -4,12 +4,15 @@ import type { Snapshot } from '../core/snapshot.ts'
 /** One row of a boot's comparison, as in the public JSON of `verify`. */
 export type BootRow = { readonly what: string; readonly predicted: string; readonly seen: string; readonly ok: boolean }
 
-/** Compares a boot with what was predicted for it. Only what the prediction calls certain is compared. */
-export function compareBoot(predicted: NextBoot, snapshot: Snapshot): BootRow[] {
+/**
+ * Compares a boot with what was predicted for it. Only what the prediction calls certain is compared. `trial`: ID of the
+ * trial that this boot should be; what its loader entry adds to the command line is left out, and on no other boot.
+ */
+export function compareBoot(predicted: NextBoot, snapshot: Snapshot, trial: string | null = null): BootRow[] {
   const open = new Set(predicted.uncertain.map(({ what }) => what))
   return [
     row('kernel', predicted.entry.kernel, snapshot.kernelRelease),
-    ...compareCommandLine(predicted, snapshot),
+    ...compareCommandLine(predicted, trial === null ? snapshot.commandLine : withoutTrial(snapshot.commandLine, trial)),
     ...compareDrivers(predicted, snapshot),
     ...compareModules(predicted, snapshot),
     ...compareHugepages(predicted, snapshot),
@@ -18,9 +21,19 @@ export function compareBoot(predicted: NextBoot, snapshot: Snapshot): BootRow[] 
 }
 
 /** Words with variables of the loader are not predicted. */
-function compareCommandLine({ kernelCommandLine, uncertain }: NextBoot, { commandLine }: Snapshot): BootRow[] {
+function compareCommandLine({ kernelCommandLine, uncertain }: NextBoot, commandLine: string): BootRow[] {
   if (uncertain.some(({ code }) => code === 'LOADER_VARIABLE')) return []
   return [row('kernel command line', comparable(kernelCommandLine), comparable(commandLine))]
+}
+
+/** A trial's words stand together, the token first: a `panic=30` elsewhere is the host's own. */
+function withoutTrial(commandLine: string, trial: string): string {
+  const words = commandLine.split(/\s+/)
+  const token = words.indexOf(`passway.txn=${trial}`)
+  if (token < 0) return commandLine
+  const rest = words.slice(token + 1)
+  const own = rest.findIndex((word) => !/^(panic=30|systemd\.watchdog_sec=\d+)$/.test(word))
+  return [...words.slice(0, token), ...(own < 0 ? [] : rest.slice(own))].join(' ')
 }
 
 function row(what: string, predicted: string, seen: string): BootRow {

@@ -17,9 +17,12 @@ import { rebootAndCompare, type RebootOutcome } from './reboot-host.ts'
 import { keepCopies } from './record-copies.ts'
 import { rescueLines } from './rescue-lines.ts'
 import { runBatches } from './run-batches.ts'
-import { textOptions, type RunContext } from './run-context.ts'
+import { confirmWithin, textOptions, type RunContext } from './run-context.ts'
 import { endingOf } from './show-plans.ts'
 import { tellEvent } from './tell-event.ts'
+import { tellWayBack } from './tell-way-back.ts'
+import { describeTrial, type Done } from './trial-end.ts'
+import { tryBoot } from './try-boot.ts'
 
 /** What is run after a host was refused: a saved plan that is stale is made again, not applied again. */
 export type Again = Required<Command>
@@ -31,7 +34,6 @@ export type ApplyRun = {
   readonly again: Again
   readonly progress: Progress
 }
-type Done = { readonly document: HostDocument; readonly text: string }
 
 /** Applies what is due, host by host, and says how each ended. */
 export async function applyHosts(
@@ -44,6 +46,7 @@ export async function applyHosts(
 ): Promise<number> {
   const done = await runBatches(context, due, {
     serial: context.options.reboot === true,
+    addressOf: ({ target }) => target.address,
     work: (host) => applyHost(context, host, run),
     isFailed: ({ document }) => document.status !== 'ok',
     skip: (host) => skipped(context, host, run),
@@ -86,12 +89,29 @@ async function applyHost(context: RunContext, host: HostResult, run: ApplyRun): 
   if (plan === null) throw new Error('a host without a plan is not applied')
   const applied = isWritten(plan) ? await write(context, host, run) : nothingWritten(plan)
   if (applied.record !== null) await copyRecords(target.address)
+  if (applied.outcome === 'staged' && applied.record !== null && context.options.reboot === true)
+    return bootTrial(context, host, { run, applied, record: applied.record })
   const isReboot = context.options.reboot === true && applied.outcome === 'committed' && applied.reboot === 'needed'
-  if (isReboot && applied.record !== null && target.address.root === null) tellWayBack(context, host, applied.record)
+  if (isReboot && applied.record !== null) {
+    const rescue = rescueLines(applied.record, host.places, { trial: false })
+    tellWayBack(context, target.address, { record: applied.record, rescue, confirmWithinMs: null })
+  }
   const boot = isReboot
     ? await rebootAndCompare(context, target.address, { predicted: plan.nextBoot, progress: run.progress })
     : null
   return describeDone(context, { address: target.address, again: run.again, applied, boot })
+}
+
+type Staged = { readonly run: ApplyRun; readonly applied: ApplyResult; readonly record: string }
+
+async function bootTrial(context: RunContext, host: HostResult, { run, applied, record }: Staged): Promise<Done> {
+  const { address } = host.target
+  const confirmWithinMs = confirmWithin(context)
+  tellWayBack(context, address, { record, rescue: rescueLines(record, host.places, { trial: true }), confirmWithinMs })
+  const predicted = host.plan?.nextBoot ?? null
+  const end = await tryBoot(context, { address, record, predicted, confirmWithinMs, progress: run.progress })
+  if (end.status === 'ok' && end.outcome !== 'left') await copyRecords(address)
+  return describeTrial(context, { end, address, record, staged: applied })
 }
 
 /** The controller keeps what the host tells of its records, for when the host does not answer. */
@@ -101,35 +121,55 @@ async function copyRecords(address: HostAddress): Promise<void> {
 }
 
 async function write(context: RunContext, host: HostResult, run: ApplyRun): Promise<ApplyResult> {
-  const { name } = host.target.address
-  return applyPlan(host.target.address, host.plan as HostPlan, {
+  const { address } = host.target
+  const extras = extrasFor(context, address, host.plan as HostPlan)
+  const { watchSeconds } = extras
+  return applyPlan(address, host.plan as HostPlan, {
     id: run.id,
     created: run.created,
     by: controllerName(),
     playbooks: run.again.playbooks,
     accepted: host.tasks.flatMap((task, index) => [...task.accept].map(([code, why]) => ({ task: index, code, why }))),
-    rescue: rescueLines(run.id, host.stateDirectory),
-    ...extrasFor(context, host.target.address, host.plan as HostPlan),
+    rescue: rescueLines(run.id, host.places, { trial: Boolean(extras.trial) }),
+    ...extras,
+    ...(typeof watchSeconds === 'number' && { suspectAfterMs }),
     master: true,
     signal: context.signal,
-    onEvent: (event) => tellEvent(run.progress, name, event),
+    onEvent: (event) => {
+      tellEvent(run.progress, address.name, event)
+      if (event.name === 'waiting') void keepReachable(context, address, { run, seconds: Number(event.fields[0]) })
+    },
   })
 }
 
 /** A tree boots nothing and has no connection to lose. */
-function extrasFor({ options }: RunContext, { root, connection }: HostAddress, plan: HostPlan): ManifestExtras {
+function extrasFor(context: RunContext, { root, connection }: HostAddress, plan: HostPlan): ManifestExtras {
   if (root !== null) return {}
+  const { options } = context
   const kernel = options.trial !== false && isBootPlan(plan) ? plan.nextBoot?.entry.kernel : undefined
-  const confirmWithinSeconds = Math.ceil((options.confirmWithin ?? defaultConfirmWithinMs) / 1000)
+  const confirmWithinSeconds = Math.ceil(confirmWithin(context) / 1000)
   return {
     trial: kernel === undefined ? null : { kernel, confirmWithinSeconds },
     watchSeconds: connection === 'ssh' && mayCutConnection(plan.changes) ? watchSeconds : null,
   }
 }
 
-const defaultConfirmWithinMs = 600_000
-/** Time for ssh to notice that a connection is gone, and for a few new ones. */
+/** Time to find out that a connection is gone, and for a few new ones. */
 const watchSeconds = 90
+const suspectAfterMs = 15_000
+
+/** What was changed on the running system stays if a new connection says so; the host waits for that. */
+async function keepReachable(
+  context: RunContext,
+  address: HostAddress,
+  { run, seconds }: { readonly run: ApplyRun; readonly seconds: number },
+): Promise<void> {
+  run.progress.tell(address.name, 'that may have cut the network: logging in again')
+  const { keepChanges } = await import('../host/keep-changes.ts')
+  const isKept = await keepChanges(address, { id: run.id, by: controllerName(), seconds, signal: context.signal })
+  const words = isKept ? 'it is reached as before' : 'nobody gets in: it takes the change back by itself'
+  run.progress.tell(address.name, words)
+}
 
 /** Everything is saved already and waits for the boot alone. */
 function nothingWritten(plan: HostPlan): ApplyResult {
@@ -143,11 +183,6 @@ function nothingWritten(plan: HostPlan): ApplyResult {
     diagnostics: [],
     reached: true,
   }
-}
-
-function tellWayBack(context: RunContext, host: HostResult, record: string): void {
-  const lines = rescueLines(record, host.stateDirectory).map((line) => `  ${line}\n`)
-  context.writeError(`${host.target.address.name}: if it does not come back, at its console:\n${lines.join('')}`)
 }
 
 type Finished = {

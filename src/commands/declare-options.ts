@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { CommandOptions } from './run-context.ts'
 
 /** Options of all commands stand under this heading, after a command's own. */
 const common = 'Common options:'
@@ -43,6 +44,29 @@ export function addReboot(command: Command): Command {
         .default('1', 'one after the other'),
     )
     .option('--keep-going', 'go on with the other hosts when one fails or is not reached')
+}
+
+export function addTrial(command: Command): Command {
+  return command
+    .option('--hold', 'leave the trial to be confirmed by a person: passway confirm')
+    .option('--soak', 'once confirmed, reboot again: proves what was written for good')
+    .addOption(
+      new Option(
+        '--confirm-within <time>',
+        'how long a trial runs unconfirmed before it undoes itself (10m)',
+      ).argParser(parseDuration),
+    )
+}
+
+/** Options that ask for what another one leaves out. */
+export function findContradiction(command: string, options: CommandOptions): string | undefined {
+  const { hold = false, soak = false, trial = true, reboot = false, confirmWithin } = options
+  if (hold && soak) return '--hold leaves confirming to a person, and --soak reboots after it: one of them'
+  if (command !== 'apply') return undefined
+  if (!trial && (hold || soak || confirmWithin !== undefined))
+    return '--no-trial leaves no trial: --hold, --soak and --confirm-within go without it'
+  if (!reboot && (hold || soak)) return `--${hold ? 'hold' : 'soak'} goes with --reboot, or with passway reboot later`
+  return undefined
 }
 
 export function collect(value: string, previous: readonly string[] = []): string[] {

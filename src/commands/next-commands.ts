@@ -53,6 +53,6 @@ export function sshCommand({ address, port, user, privateKeyFile, commonArgs = [
 }
 
 /** For a person's shell; our own programs never see such text. */
-function quoteWord(word: string): string {
+export function quoteWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`
 }

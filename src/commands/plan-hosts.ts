@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { readExtraVariables } from '../config/extra-variables.ts'
 import { readPlaybooks } from '../config/read-playbooks.ts'
-import { error, hasErrors, type Diagnostic } from '../core/diagnostic.ts'
+import { error, hasErrors, note, type Diagnostic } from '../core/diagnostic.ts'
 import type { HostPlan, ResolvedTask } from '../core/plan.ts'
 import type { Reads, Snapshot } from '../core/snapshot.ts'
 import { readSnapshot, type SnapshotResult } from '../host/read-snapshot.ts'
@@ -9,6 +9,7 @@ import type { HostStatus } from '../report/documents.ts'
 import type { Progress } from '../report/progress.ts'
 import { findHosts, type Target } from './find-hosts.ts'
 import type { PlanInput, PlannedHost, TargetReads } from './plan-input.ts'
+import { findRescuePlaces, type RescuePlaces } from './rescue-lines.ts'
 import type { RunContext } from './run-context.ts'
 import { runHosts } from './run-hosts.ts'
 
@@ -22,8 +23,8 @@ export type HostResult = {
   /** `PRETTY_NAME` of /etc/os-release. */
   readonly system: string
   readonly commandLine: string
-  /** Where records live on the host. */
-  readonly stateDirectory: string
+  /** What its way back needs. */
+  readonly places: RescuePlaces
   /** Where there is no plan; those of a plan are in it. */
   readonly diagnostics: readonly Diagnostic[]
 }
@@ -160,17 +161,30 @@ function readTarget(context: RunContext, target: Target, reads: Reads | Promise<
 /** What is kept of a host once it is planned; its snapshot is not. */
 export function describePlanned(target: Target, snapshot: Snapshot, planned: PlannedHost): HostResult {
   const isRefused = hasErrors([...planned.plan.diagnostics, ...planned.plan.tasks.flatMap((task) => task.diagnostics)])
+  const plan = { ...planned.plan, diagnostics: [...planned.plan.diagnostics, ...noteOpen(snapshot)] }
   return {
     target,
     status: isRefused ? 'refused' : 'ok',
     ...planned,
+    plan,
     ...structuredClone({
       system: snapshot.os.get('PRETTY_NAME') ?? snapshot.os.get('ID') ?? '',
       commandLine: snapshot.commandLine,
-      stateDirectory: snapshot.stateDirectory,
+      places: findRescuePlaces(snapshot),
     }),
     diagnostics: [],
   }
+}
+
+/** What is planned is compared with the files of now, which an open trial will or did change. */
+function noteOpen({ records }: Snapshot): Diagnostic[] {
+  const open = records.findLast(({ state }) => ['staged', 'armed', 'trial', 'confirmed'].includes(state))
+  if (open === undefined) return []
+  return [
+    note('TRIAL_OPEN', `record ${open.id} is open there (${open.state}); nothing else is applied before it has ended`, {
+      hint: 'try it: passway reboot; confirm its trial: passway confirm; take it back: passway rollback',
+    }),
+  ]
 }
 
 export function notPlanned(target: Target, result: Extract<SnapshotResult, { ok: false }>): HostResult {
@@ -183,7 +197,7 @@ export function notPlanned(target: Target, result: Extract<SnapshotResult, { ok:
     skipped: [],
     system: '',
     commandLine: '',
-    stateDirectory: '',
+    places: { stateDirectory: '', rootDevice: null, mounts: [] },
     diagnostics: [result.diagnostic],
   }
 }

@@ -1,7 +1,7 @@
-import { hasErrors } from '../core/diagnostic.ts'
+import { hasErrors, error } from '../core/diagnostic.ts'
 import type { HostAddress } from '../core/host-address.ts'
 import type { NextBoot } from '../core/plan.ts'
-import { readRecords } from '../host/read-records.ts'
+import { readRecords, type HostRecord } from '../host/read-records.ts'
 import { closeMasters } from '../host/ssh-master.ts'
 import type { HostDocument } from '../report/documents.ts'
 import { renderDone } from '../report/done-text.ts'
@@ -10,13 +10,16 @@ import { controllerName } from './controller.ts'
 import { findAllHosts, type Target } from './find-hosts.ts'
 import { finish } from './finish.ts'
 import { endingOfBoot } from './endings.ts'
+import { commandLine } from './next-commands.ts'
 import { notBegun } from './not-begun.ts'
 import { predictFromFiles } from './predict-from-files.ts'
 import { rebootAndCompare, type RebootOutcome } from './reboot-host.ts'
+import { keepCopies } from './record-copies.ts'
 import { runBatches } from './run-batches.ts'
-import { textOptions, type RunContext } from './run-context.ts'
-
-type Done = { readonly document: HostDocument; readonly text: string }
+import { confirmWithin, textOptions, type RunContext } from './run-context.ts'
+import { tellWayBack } from './tell-way-back.ts'
+import { describeTrial, endTrial, type Done } from './trial-end.ts'
+import { tryBoot } from './try-boot.ts'
 
 /** `passway reboot`: one host after the other; the first that does not come back as predicted stops the rest. */
 export async function runReboot(context: RunContext): Promise<number> {
@@ -26,6 +29,7 @@ export async function runReboot(context: RunContext): Promise<number> {
   try {
     const done = await runBatches(context, found.targets, {
       serial: true,
+      addressOf: ({ address }) => address,
       work: (target) => rebootTarget(context, target, progress),
       isFailed: ({ document }) => document.status !== 'ok',
       skip: (target) => skipped(context, target),
@@ -43,8 +47,57 @@ export async function runReboot(context: RunContext): Promise<number> {
 }
 
 async function rebootTarget(context: RunContext, { address }: Target, progress: Progress): Promise<Done> {
-  const predicted = await findPrediction(context, address)
-  const boot = await rebootAndCompare(context, address, { predicted, progress })
+  const { records } = await readRecords(address, { by: controllerName(), signal: context.signal })
+  const newest = records.at(-1)
+  if (newest?.state === 'staged' || newest?.state === 'armed') return bootTrial(context, address, { newest, progress })
+  if (newest?.state === 'trial' || newest?.state === 'confirmed') return refuseOpen(context, address, newest)
+  const isCommitted = newest?.state === 'committed'
+  const predicted = (isCommitted && findPrediction(newest)) || (await predictFromFiles(context, address))
+  const rescue = isCommitted ? (newest.document?.rescue ?? []) : []
+  if (isCommitted && rescue.length > 0)
+    tellWayBack(context, address, { record: newest.id, rescue, confirmWithinMs: null })
+  return describeReboot(context, address, await rebootAndCompare(context, address, { predicted, progress }))
+}
+
+type Waiting = { readonly newest: HostRecord; readonly progress: Progress }
+
+/** What is staged is tried. `--confirm-within` counts, else what apply was told. */
+async function bootTrial(context: RunContext, address: HostAddress, { newest, progress }: Waiting): Promise<Done> {
+  const { id, document } = newest
+  const told = (document?.trial?.confirmWithin ?? 600) * 1000
+  const confirmWithinMs = context.options.confirmWithin === undefined ? told : confirmWithin(context)
+  tellWayBack(context, address, { record: id, rescue: document?.rescue ?? [], confirmWithinMs })
+  const predicted = findPrediction(newest)
+  const end = await tryBoot(context, { address, record: id, predicted, confirmWithinMs, progress })
+  if (end.status === 'ok' && end.outcome !== 'left') await copyRecords(address)
+  return describeTrial(context, { end, address, record: id })
+}
+
+async function copyRecords(address: HostAddress): Promise<void> {
+  const { reached, records } = await readRecords(address, { by: controllerName() })
+  if (reached) keepCopies(address.name, records)
+}
+
+function findPrediction({ document }: HostRecord): NextBoot | null {
+  return (document?.nextBoot ?? null) as NextBoot | null
+}
+
+/** Rebooting a host out of its trial would take the trial back; nobody said so. */
+function refuseOpen(context: RunContext, address: HostAddress, { id, state }: HostRecord): Done {
+  const host = address.name
+  const back = commandLine(context, 'rollback', { host, flags: ['--reboot'] })
+  const why = error('RECORD_OPEN', `${host} runs the trial of record ${id}; another boot would take it back`, {
+    hint: `to take it back: ${back}`,
+  })
+  const ending = {
+    state: `record ${id} is ${state}, as it says; it was not rebooted`,
+    next: commandLine(context, 'confirm', { host }),
+  }
+  const end = endTrial({ outcome: 'untried', status: 'refused', state, reboot: 'none', diagnostics: [why], ending })
+  return describeTrial(context, { end, address, record: id })
+}
+
+function describeReboot(context: RunContext, address: HostAddress, boot: RebootOutcome): Done {
   const ending = endingOfBoot(context, address, boot)
   const document: HostDocument = {
     host: address.name,
@@ -67,6 +120,7 @@ async function rebootTarget(context: RunContext, { address }: Target, progress: 
 
 function describeOutcome({ isBack, isAsked, status }: RebootOutcome): string {
   if (isBack) return 'rebooted'
+  if (status === 'ok') return 'leaves'
   return status === 'refused' ? 'not rebooted' : isAsked ? 'failed' : 'unreachable'
 }
 
@@ -74,12 +128,4 @@ function skipped(context: RunContext, { address }: Target): Done {
   const { diagnostic, next, text } = notBegun(context, address.name, { verb: 'reboot' })
   const fields = { reboot: 'needed', next: [next], boot: [] }
   return { document: { host: address.name, status: 'failed', diagnostics: [diagnostic], ...fields }, text }
-}
-
-/** The prediction of the newest record where it is committed; else what the present files say. */
-async function findPrediction(context: RunContext, address: HostAddress): Promise<NextBoot | null> {
-  const { records } = await readRecords(address, { by: controllerName(), signal: context.signal })
-  const newest = records.at(-1)
-  const predicted = newest?.state === 'committed' ? (newest.document?.nextBoot as NextBoot | null | undefined) : null
-  return predicted ?? predictFromFiles(context, address)
 }

@@ -132,6 +132,7 @@ async function revertAll(context: RunContext, reverting: Reverting): Promise<num
   const { found, ways, due, record } = reverting
   const done = await runBatches(context, due, {
     serial: context.options.reboot === true,
+    addressOf: ({ target }) => target.address,
     work: (way) => revertHost(context, way, reverting),
     isFailed: ({ document }) => document.status !== 'ok',
     skip: (way) => skipped(context, way, record),

@@ -20,6 +20,8 @@ export type CommandOptions = {
   readonly yes?: boolean
   readonly reboot?: boolean
   readonly trial?: boolean
+  readonly hold?: boolean
+  readonly soak?: boolean
   readonly through?: boolean
   readonly force?: boolean
   readonly keep?: string
@@ -49,9 +51,16 @@ export type RunContext = {
   readonly isProgressWanted: boolean
   /** More than one program runs on each host: one connection for all of them. */
   readonly shareConnections?: boolean
+  /** Set by tests alone: between the tries to reach a host that boots. */
+  readonly bootIntervalMs?: number
   readonly signal: AbortSignal
   readonly write: (text: string) => void
   readonly writeError: (text: string) => void
+}
+
+/** How long a trial runs unconfirmed; milliseconds. */
+export function confirmWithin({ options }: RunContext): number {
+  return options.confirmWithin ?? 600_000
 }
 
 /** How text for people is made in this run. */

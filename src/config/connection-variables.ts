@@ -73,6 +73,7 @@ export function readHostAddress(request: ConnectionRequest): ConnectionResult {
   const port = readPort(reading)
   const privateKeyFile = readOptional(reading, 'ansible_ssh_private_key_file') ?? request.options.privateKeyFile
   const commonArgs = readCommonArgs(reading)
+  const power = readPower(reading)
   const becomePassword = readOptional(reading, 'ansible_become_password') ?? request.options.becomePassword
   const address: HostAddress = {
     name: request.host,
@@ -85,6 +86,7 @@ export function readHostAddress(request: ConnectionRequest): ConnectionResult {
     become: readBecome(reading),
     ...(becomePassword === undefined ? {} : { becomePassword }),
     root: readRoot(reading, connection),
+    ...(power === undefined ? {} : { power }),
   }
   const { diagnostics } = reading
   return hasErrors(diagnostics) ? { ok: false, diagnostics } : { ok: true, address, diagnostics }
@@ -175,6 +177,20 @@ function readCommonArgs(reading: Reading): readonly string[] | undefined {
   const words = splitShellWords(value)
   if (words.ok) return words.words.map((word) => word.text)
   refuse(reading, 'ansible_ssh_common_args', `ansible_ssh_common_args: ${words.message}`)
+  return undefined
+}
+
+/** Text is split into words as a shell does, a list is taken as it is; no shell ever sees either. */
+function readPower(reading: Reading): readonly string[] | undefined {
+  const value = readValue(reading, 'passway_power')
+  if (value === undefined || value === null || value === '') return undefined
+  const split = typeof value === 'string' ? splitShellWords(value) : undefined
+  const words = split === undefined ? value : split.ok ? split.words.map((word) => word.text) : undefined
+  const isCommand = (list: unknown): list is readonly string[] =>
+    Array.isArray(list) && list.length > 0 && list.every((word) => typeof word === 'string' && !word.includes('\0'))
+  if (isCommand(words) && words[0] !== '') return words
+  const why = split?.ok === false ? `: ${split.message}` : ''
+  refuse(reading, 'passway_power', `passway_power is a command and its arguments, as text or as a list${why}`)
   return undefined
 }
 

@@ -15,4 +15,6 @@ export type HostAddress = {
   readonly becomePassword?: string
   /** `passway_root`: absolute directory on that host which stands for the whole host; null for the host itself. */
   readonly root: string | null
+  /** `passway_power`: a command on this machine that cycles the host's power, as an argument list. */
+  readonly power?: readonly string[]
 }

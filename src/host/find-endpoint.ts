@@ -41,6 +41,41 @@ function firstHop(jumps: string): string {
   return hop.slice(hop.lastIndexOf('@') + 1)
 }
 
+/** A jump host, as it is named. */
+export type Hop = { readonly address: string; readonly port?: number }
+
+/** The jump hosts on the way to a host, as its own arguments name them, or as ssh said when it was asked. */
+export function findHops(host: HostAddress): readonly Hop[] {
+  const jumps = findJumps(host.commonArgs ?? []) ?? known.get(formatKey(host)) ?? ''
+  return jumps.split(',').flatMap((jump) => parseHop(jump.trim()) ?? [])
+}
+
+function findJumps(words: readonly string[]): string | undefined {
+  for (const [index, word] of words.entries()) {
+    const next = words[index + 1] ?? ''
+    if (word.startsWith('-J')) return word === '-J' ? next : word.slice(2)
+    const option = word === '-o' ? next : word.startsWith('-o') ? word.slice(2) : ''
+    const jumps = /^\s*proxyjump[\s=]+(.+)$/i.exec(option)?.[1]
+    if (jumps !== undefined) return jumps === 'none' ? '' : jumps
+  }
+  return undefined
+}
+
+/** `[user@]host[:port]` or `ssh://[user@]host[:port]`, an IPv6 address in brackets (ssh(1), -J). */
+function parseHop(text: string): Hop | undefined {
+  const match = /^(?:ssh:\/\/)?(?:[^@]*@)?(?:\[([^\]]+)\]|([^:/]+))(?::(\d+))?\/?$/.exec(text)
+  const address = match?.[1] ?? match?.[2]
+  if (address === undefined) return undefined
+  return { address, ...(match?.[3] !== undefined && { port: Number(match[3]) }) }
+}
+
+/** ProxyJump of hosts that ssh was asked for. */
+const known = new Map<string, string>()
+
+function formatKey({ address, port, user, commonArgs }: HostAddress): string {
+  return JSON.stringify([address, port, user, commonArgs])
+}
+
 async function askForProxy(host: HostAddress): Promise<string | undefined> {
   const output: Buffer[] = []
   const child = startChild(sshQueryArguments(host), {
@@ -51,6 +86,8 @@ async function askForProxy(host: HostAddress): Promise<string | undefined> {
   child.finish()
   await child.ended
   const lines = Buffer.concat(output).toString('utf8').split('\n')
+  const jumps = lines.map((line) => /^proxyjump (.+)$/i.exec(line)?.[1]).find((each) => each !== undefined)
+  if (jumps !== undefined && jumps !== 'none') known.set(formatKey(host), jumps)
   return lines.map(parseProxyOption).find((proxy) => proxy !== undefined)
 }
 

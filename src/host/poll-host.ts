@@ -8,10 +8,10 @@ export type BootWait = {
   readonly previousBootId: string
   /** From now. */
   readonly deadlineMs: number
-  readonly onTry?: (attempt: BootTry) => void
-  readonly signal?: AbortSignal
+  readonly onTry?: ((attempt: BootTry) => void) | undefined
+  readonly signal?: AbortSignal | undefined
   /** Between the first two tries; never less than five seconds but in tests. */
-  readonly intervalMs?: number
+  readonly intervalMs?: number | undefined
 }
 
 export type BootTry = {

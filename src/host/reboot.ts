@@ -5,12 +5,14 @@ import { waitForBoot, type BootTry } from './poll-host.ts'
 import { runAgent, type AgentOptions } from './run-agent.ts'
 import { closeMaster } from './ssh-master.ts'
 
-export type RebootOptions = Pick<AgentOptions, 'signal' | 'master'> & {
+export type RebootOptions = Pick<AgentOptions, 'signal'> & {
   readonly by: string
   /** `GUESTS_RUNNING` where a person took that risk. */
   readonly accept?: readonly string[]
   readonly deadlineMs: number
-  readonly onTry?: (attempt: BootTry) => void
+  /** See BootWait. */
+  readonly intervalMs?: number | undefined
+  readonly onTry?: ((attempt: BootTry) => void) | undefined
 }
 
 export type RebootResult =
@@ -28,21 +30,51 @@ export type RebootResult =
       readonly reached: boolean
     }
 
-/** Reboots a host in order (never forced) and waits until it shows another boot id. */
-export async function rebootHost(host: HostAddress, options: RebootOptions): Promise<RebootResult> {
+export type RebootAsked =
+  | {
+      readonly ok: true
+      /** Of the boot that ends now. */
+      readonly bootId: string
+      /** The record that the loader tries now, once. */
+      readonly armed: string | null
+      readonly diagnostics: readonly Diagnostic[]
+    }
+  | {
+      readonly ok: false
+      /** As far as it got before it was refused or cut. */
+      readonly armed: string | null
+      readonly diagnostics: readonly Diagnostic[]
+      readonly reached: boolean
+    }
+
+/** Tells a host to reboot in order (never forced); a record that waits for its trial is armed first. */
+export async function requestReboot(
+  host: HostAddress,
+  options: Pick<RebootOptions, 'by' | 'accept' | 'signal'> & { readonly confirmWithinSeconds?: number | undefined },
+): Promise<RebootAsked> {
+  const { by, accept = [], confirmWithinSeconds, signal } = options
   await closeMaster(host)
-  const call = formatCall({ verb: 'reboot', root: host.root, controller: options.by, accept: options.accept ?? [] })
-  const run = await runAgent(host, call, options)
+  const call = formatCall({ verb: 'reboot', root: host.root, controller: by, accept, confirmWithinSeconds })
+  const run = await runAgent(host, call, { signal })
+  const { diagnostics, reached } = run
+  const armed = run.events.findLast(({ name }) => name === 'armed')?.fields[0] ?? null
   const bootId = /^boot\t([^\t\n]+)\t/m.exec(run.output.toString('latin1'))?.[1]
-  if (run.outcome !== 'done' || bootId === undefined) {
-    return { ok: false, asked: false, diagnostics: run.diagnostics, reached: run.reached }
-  }
+  if (run.outcome !== 'done' || bootId === undefined) return { ok: false, armed, diagnostics, reached }
+  return { ok: true, bootId, armed, diagnostics }
+}
+
+/** Reboots a host and waits until it shows another boot id. */
+export async function rebootHost(host: HostAddress, options: RebootOptions): Promise<RebootResult> {
+  const asked = await requestReboot(host, options)
+  if (!asked.ok) return { ok: false, asked: false, diagnostics: asked.diagnostics, reached: asked.reached }
+  const { deadlineMs, intervalMs, onTry, signal } = options
   const end = await waitForBoot(host, {
-    previousBootId: bootId,
-    deadlineMs: options.deadlineMs,
-    ...(options.onTry && { onTry: options.onTry }),
-    ...(options.signal && { signal: options.signal }),
+    previousBootId: asked.bootId,
+    deadlineMs,
+    intervalMs,
+    onTry,
+    signal,
   })
-  if (!end.ok) return { ok: false, asked: true, diagnostics: [...run.diagnostics, end.diagnostic], reached: true }
-  return { ok: true, bootId: end.bootId, elapsedMs: end.elapsedMs, diagnostics: run.diagnostics }
+  if (!end.ok) return { ok: false, asked: true, diagnostics: [...asked.diagnostics, end.diagnostic], reached: true }
+  return { ok: true, bootId: end.bootId, elapsedMs: end.elapsedMs, diagnostics: asked.diagnostics }
 }

@@ -6,6 +6,7 @@ import { formatCall, type AgentCall } from './bundle.ts'
 import { decodeText } from './fields.ts'
 import { readAgentProgram } from './programs.ts'
 import { runProgram, type ProgramEnd } from './run-program.ts'
+import { closeMaster } from './ssh-master.ts'
 
 /**
  * How a run of the agent ended; `staged`: all is ready for a trial boot; `lost`: it went on without us, or never began,
@@ -37,7 +38,9 @@ export type AgentOptions = {
   /** Record to watch when the connection is cut; without it a cut run is `lost`. */
   readonly watch?: Pick<AgentCall, 'root' | 'id' | 'controller'>
   /** Pauses before each new connection. */
-  readonly watchPausesMs?: readonly number[]
+  readonly watchPausesMs?: readonly number[] | undefined
+  /** A connection over which nothing more was heard for so long after a change that can cut it is taken for cut. */
+  readonly suspectAfterMs?: number | undefined
 }
 
 /** Whoever watches is let in again within this time; after it the record says how it ended. */
@@ -48,8 +51,9 @@ export async function runAgent(host: HostAddress, data: string, options: AgentOp
   const told: AgentEvent[] = []
   let end = await attach(host, data, told, options)
   for (const milliseconds of options.watchPausesMs ?? watchPausesMs) {
-    if (isEnded(told) || !options.watch || !isWorthWatching(end) || options.signal?.aborted) break
+    if (isEnded(told) || !options.watch || end.ok || options.signal?.aborted) break
     await pause(milliseconds, undefined, { signal: options.signal }).catch(() => {})
+    if (options.master === true) await closeMaster(host)
     end = await attach(host, formatCall({ verb: 'watch', ...options.watch }), told, options)
   }
   return formatRun(end, told)
@@ -58,24 +62,43 @@ export async function runAgent(host: HostAddress, data: string, options: AgentOp
 /** One connection. A watch tells everything from the start; what was heard before is not told twice. */
 async function attach(host: HostAddress, data: string, told: AgentEvent[], options: AgentOptions): Promise<ProgramEnd> {
   let heard = 0
-  return runProgram(host, {
+  const suspicion = createSuspicion(options)
+  const end = await runProgram(host, {
     program: readAgentProgram(),
     data,
-    ...(options.signal && { signal: options.signal }),
+    ...(suspicion.signal && { signal: suspicion.signal }),
     ...(options.master === true && { master: true }),
     onLine(line) {
       const event = parseEvent(line)
       if (!event) return
       heard += 1
+      suspicion.hear(event)
       if (heard <= told.length) return
       told.push(event)
       options.onEvent?.(event)
     },
   })
+  suspicion.end()
+  return end
 }
 
-function isWorthWatching(end: ProgramEnd): boolean {
-  return !end.ok && end.diagnostic.code !== 'CANCELLED'
+/** Long before ssh gives a dead connection up, silence after a change of the network is worth a new connection. */
+function createSuspicion({ signal, suspectAfterMs }: AgentOptions) {
+  const cut = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const signals = [...(signal ? [signal] : []), ...(suspectAfterMs === undefined ? [] : [cut.signal])]
+  return {
+    signal: signals.length === 0 ? undefined : AbortSignal.any(signals),
+    hear: (event: AgentEvent): void => {
+      clearTimeout(timer)
+      if (suspectAfterMs !== undefined && isRisky(event)) timer = setTimeout(() => cut.abort(), suspectAfterMs)
+    },
+    end: (): void => clearTimeout(timer),
+  }
+}
+
+function isRisky({ name, fields }: AgentEvent): boolean {
+  return name === 'waiting' || (name === 'step' && ['driver', 'unit', 'attribute'].includes(fields[2] ?? ''))
 }
 
 function isEnded(events: readonly AgentEvent[]): boolean {
@@ -122,6 +145,9 @@ const hints: Readonly<Record<string, string>> = {
   AGENT_GONE: 'run the command again: what is open is finished or reverted first',
   REVERT_FAILED: 'run passway rollback again when the cause is mended',
   GUESTS_RUNNING: 'shut them down first',
+  RECORD_OPEN: 'try it: passway reboot; confirm its trial: passway confirm; take it back: passway rollback',
+  TRIAL_UNSUPPORTED: 'an EFI system partition mounted at /boot/efi makes trials possible; or apply with --no-trial',
+  UNREACHED: 'nobody could log in after the change, so it was taken back',
 }
 
 function toDiagnostic(event: AgentEvent): Diagnostic[] {

@@ -20,6 +20,8 @@ export type Child = {
 export type ChildOptions = {
   /** In a session of its own: it cannot ask at the user's terminal, and Ctrl-C there reaches only us. */
   readonly detached: boolean
+  /** Beside this program's own. */
+  readonly environment?: Readonly<Record<string, string>>
   readonly onStdout: (chunk: Buffer) => void
   readonly onStderr: (chunk: Buffer) => void
 }
@@ -29,7 +31,7 @@ const stopGraceMs = 2000
 
 /** Starts a program by its argument list. Its output goes to the callbacks and is kept nowhere else. */
 export function startChild(argv: readonly string[], options: ChildOptions): Child {
-  const child = shellFor(options.detached)`${argv}`
+  const child = shellFor(options)`${argv}`
   child.stdout.on('data', options.onStdout)
   child.stderr.on('data', options.onStderr)
   // A child that ends before it has read everything is told apart by how it ended.
@@ -60,7 +62,7 @@ async function waitForEnd(child: ProcessPromise): Promise<ChildEnd> {
 }
 
 /** zx with POSIX quoting and without a second copy of all output. */
-function shellFor(detached: boolean) {
+function shellFor({ detached, environment }: ChildOptions) {
   return $({
     shell: '/bin/sh',
     prefix: 'exec ',
@@ -69,6 +71,7 @@ function shellFor(detached: boolean) {
     quiet: true,
     nothrow: true,
     detached,
+    env: { ...process.env, ...environment },
     store: { stdout: nowhere(), stderr: nowhere(), stdall: nowhere() },
   })
 }

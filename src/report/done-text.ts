@@ -4,6 +4,7 @@ import { renderBoot } from './boot-text.ts'
 import { escapeForTerminal } from './escape.ts'
 import { renderDiagnostic, renderSentence } from './frame.ts'
 import type { Paint, TextOptions } from './paint.ts'
+import { formatTime } from './time-text.ts'
 
 type Done = {
   readonly host: string
@@ -27,13 +28,19 @@ export function renderDone(done: Done, options: TextOptions): string {
     ...diagnostics.map((found) => renderDiagnostic(found, options)),
     renderBoot(done.rows, options),
     ...leftToDo.flatMap((each) => renderLine('left to do:', paint.warning, describeLeft(each), options)),
-    done['reboot'] === 'needed' && done.ending === null
-      ? paint.changed('a reboot is needed before all of it holds')
-      : '',
+    done['reboot'] === 'needed' && done.ending === null && done.outcome !== 'left' ? renderDue(done, paint) : '',
     ...renderEnding({ state: done.ending, next }, options),
   ]
     .filter((line) => line !== '')
     .join('\n')
+}
+
+function renderDue({ outcome }: Done, paint: Paint): string {
+  return paint.changed(
+    outcome === 'staged'
+      ? 'a reboot tries it; until then the host boots as before'
+      : 'a reboot is needed before all of it holds',
+  )
 }
 
 /** The last lines about a host: its state, where that needs words, and what to run next. */
@@ -55,9 +62,15 @@ function renderLine(label: string, paintLabel: (text: string) => string, text: s
 function paintOutcome(done: Done, paint: Paint): string {
   const record = typeof done['record'] === 'string' ? `  ${paint.faint(`record ${done['record']}`)}` : ''
   const words: Readonly<Record<string, string>> = {
-    staged: paint.added('staged; nothing live has changed until a boot tries it'),
+    staged: paint.added('staged for a trial boot'),
     committed: paint.added(done['record'] === null ? 'nothing to write' : 'applied'),
     reverted: paint.error('failed; everything is as it was before'),
+    held: paint.added(`runs its trial${byWhen(done)}`),
+    left: paint.added(`goes down now and boots its trial${byWhen(done)}`),
+    leaves: paint.added('goes down now'),
+    untried: paint.error('not rebooted'),
+    unconfirmed: paint.error(`not confirmed${byWhen(done)}`),
+    'nothing to confirm': paint.faint('nothing to confirm'),
     refused: paint.error('refused; nothing was written'),
     failed: paint.error('failed'),
     lost: paint.error('no answer any more; the host goes on by itself'),
@@ -68,6 +81,13 @@ function paintOutcome(done: Done, paint: Paint): string {
     unreachable: paint.error('not reached'),
   }
   return `${words[done.outcome] ?? escapeForTerminal(done.outcome)}${record}`
+}
+
+/** How long an open trial may stay so. */
+function byWhen(done: Done): string {
+  return typeof done['confirmBy'] === 'string'
+    ? `; unconfirmed it takes it back at ${formatTime(new Date(done['confirmBy']))}`
+    : ''
 }
 
 /** A tree has no tools of its own, or passway may not run them: what was written there is rebuilt elsewhere. */
