@@ -21,6 +21,7 @@ export const agentParts = [
   'grub',
   'grub-trial',
   'guard',
+  'stage',
   'trial',
   'apply',
   'revert',
