@@ -92,7 +92,7 @@ make_volume() {
 make_root() {
   root=${loop}p2
   case $variant in
-    uefi-btrfs) mkfs.btrfs -q -L root "$root" ;;
+    uefi-btrfs) mkfs.btrfs -q -L root "$root" >&2 ;;
     uefi-lvm) make_volume; mkfs.ext4 -q -L root "$root" ;;
     *) mkfs.ext4 -q -L root "$root" ;;
   esac
