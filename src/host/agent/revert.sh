@@ -56,6 +56,7 @@ remove_temporaries() {
     remove_matching "${located%/.}" 'grub.cfg.passway-tmp*'
     remove_matching "${located%/.}" ".passway-$id.*"
   fi
+  if locate /boot/.; then remove_matching "${located%/.}" ".passway-$id.*"; fi
   remove_matching "$state" 'unpack.*'
 }
 
@@ -86,7 +87,7 @@ remove_matching() {
 }
 
 # Every open record is ended, newest first: finished where everything was done, else taken back. Those that never
-# began and are an hour old are leftovers of a cut connection.
+# began are leftovers of a cut connection.
 recover_open() {
   recover_list=$(open_records)
   for recover_id in $recover_list; do
@@ -121,13 +122,22 @@ recover_trial() {
   revert_record
 }
 
+# Their agent is gone, or they never had one for an hour. Checks before the first write may have left files of theirs.
 remove_unbegun() {
   (
     set +f
     for unbegun in "$records"/*/; do
+      set -f
       unbegun=${unbegun%/}
       [ -d "$unbegun" ] && [ ! -e "$unbegun/state" ] || continue
-      [ $(($(date +%s) - $(stat -c %Y "$unbegun"))) -lt 3600 ] || rm -rf "$unbegun"
+      if [ -s "$unbegun/owner" ]; then
+        ! is_running "${unbegun##*/}" || continue
+      elif [ $(($(date +%s) - $(stat -c %Y "$unbegun"))) -lt 3600 ]; then
+        continue
+      fi
+      human='' progress=/dev/null
+      if open_record "${unbegun##*/}"; then remove_temporaries; fi
+      rm -rf "$unbegun"
     done
   )
   return 0
