@@ -81,7 +81,7 @@ test('an apply that is killed before any call ends wholly as before or wholly do
   const after = applyWhole(t, agent, host)
   rollBack(t, agent, host)
   const seen: Record<string, number> = {}
-  for (const point of cutPoints(7, 61)) {
+  for (const point of cutPoints(7, 53)) {
     forgetRecords(root)
     agent.cutAt(point)
     const run = agent.apply(root, plan, nextId())
@@ -92,6 +92,8 @@ test('an apply that is killed before any call ends wholly as before or wholly do
     const recovered = agent.call(root, { verb: 'recover' })
     t.is(recovered.outcome, 'done', `cut ${point}: ${run.text}\n${recovered.text}`)
     const state = stateOf(root)
+    // Of a record that never began nobody hears; the next one that takes the lock clears away after it.
+    if (state === 'none') agent.run(root, 'recover')
     seen[state] = (seen[state] ?? 0) + 1
     t.deepEqual(readHost(root), state === 'committed' ? after : before, `cut ${point}: ${run.text}\n${recovered.text}`)
     if (state === 'committed') rollBack(t, agent, host)
@@ -138,7 +140,7 @@ test('a recovery that is killed before any call is gone through to its end by th
   for (const point of cutPoints(20, 89)) {
     forgetRecords(root)
     // Near the end: the most is to be taken back.
-    agent.cutAt(230)
+    agent.cutAt(200)
     const run = agent.apply(root, plan, nextId())
     t.true(agent.wasCut(), run.text)
     agent.cutAt(point)

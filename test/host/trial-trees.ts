@@ -51,7 +51,7 @@ export function makeTrialTree(t: ExecutionContext): TrialTree {
   const before = readLive(root)
   const governor = before.find((entry) => entry.path.endsWith('/governor'))
   const staged = before.map((entry) => (entry === governor ? { ...entry, content: 'performance\n' } : entry))
-  return { root, before, staged: staged as readonly TreeEntry[], after: afterOf(before) }
+  return { root, before, staged, after: afterOf(before) }
 }
 
 function afterOf(before: readonly TreeEntry[]): readonly TreeEntry[] {
