@@ -19,10 +19,19 @@ async function waitForProgram(machine: Machine, name: string): Promise<void> {
   throw new Error(`${name} did not run on the machine`)
 }
 
+/** Nobody reaches for the machine: a unit of its own ends the record. */
+async function waitForEnd(machine: Machine): Promise<void> {
+  for (let tries = 0; tries < 120; tries += 1) {
+    if ((await machine.ssh('grep -q reverted /var/lib/passway/records/*/state')).status === 0) return
+    await sleep(1000)
+  }
+  throw new Error('the record did not end by itself')
+}
+
 const run = missing.length === 0 ? test.serial : test.serial.skip
 
 run(
-  `a power cut while images are built leaves a machine that boots as before and can be rolled back${lacks}`,
+  `a power cut while images are built: the machine boots as before and takes back by itself what was begun${lacks}`,
   async (t) => {
     t.timeout(900_000)
     const machine = await startMachine({ topology: 'desktop', intremap: true })
@@ -34,7 +43,7 @@ run(
       derived: await readDerived(machine),
     }
 
-    const apply = runLogged(t, inventory, 'apply', [playbook, '--yes'])
+    const apply = runLogged(t, inventory, 'apply', [playbook, '--yes', '--no-trial'])
     await waitForProgram(machine, '[m]kinitramfs')
     machine.cutPower()
     t.not((await apply).status, 0)
@@ -43,8 +52,8 @@ run(
     const live = await readLive(machine)
     t.not(live.bootId, before.live.bootId)
     t.is(live.commandLine, before.live.commandLine)
-    t.regex((await runLogged(t, inventory, 'records', ['--json'])).stdout, /"state": *"interrupted"/)
-    t.is((await runLogged(t, inventory, 'rollback', ['--yes'])).status, 0)
+    await waitForEnd(machine)
+    t.regex((await runLogged(t, inventory, 'records', ['--json'])).stdout, /"state": *"reverted"/)
     t.is(await readTrees(machine, ['/etc']), before.etc)
     t.deepEqual(await readDerived(machine), before.derived)
   },

@@ -137,30 +137,35 @@ step(`plan shows the diff and the next boot${lacks}`, async (t) => {
   t.true(next.modules.boot.includes('vhost_net'))
 })
 
-step(`apply --reboot brings the machine back as the plan said${lacks}`, async (t) => {
-  const machine = found(seen.machine)
-  const run = await passway(t, 'apply', [playbook, '--yes', '--reboot', '--json'])
-  if (run.status !== 0) t.log(run.stdout)
-  t.is(run.status, 0)
-  const host = parseHost<ResultDocument>(t, run)
-  t.is(host.status, 'ok')
-  t.is(host.reboot, 'done')
-  t.deepEqual(host.leftToDo, [])
-  const live = await readLive(machine)
-  seen.applied = live
-  const next = found(found(seen.plan).nextBoot ?? undefined)
-  t.not(live.bootId, found(seen.live).bootId)
-  t.is(withoutImage(live.commandLine), withoutImage(next.kernelCommandLine))
-  for (const module of [...next.modules.image, ...next.modules.boot])
-    t.true(isLoaded(live, module), `${module} is loaded`)
-  for (const [address, driver] of Object.entries(next.drivers)) {
-    if (driver.certain) t.is(live.drivers.get(address), driver.next ?? '', `driver of ${address}`)
-  }
-  for (const address of passedOn) t.is(live.drivers.get(address), 'vfio-pci')
-  for (const [size, { total }] of Object.entries(next.hugepages)) t.is(live.hugepages.get(size), total, `${size} pages`)
-  for (const [address, group] of Object.entries(next.groups))
-    t.is(live.groups.get(address), group, `group of ${address}`)
-})
+step(
+  `apply --reboot --soak tries a boot, makes it the default and brings the machine back as the plan said${lacks}`,
+  async (t) => {
+    const machine = found(seen.machine)
+    const run = await passway(t, 'apply', [playbook, '--yes', '--reboot', '--soak', '--json'])
+    if (run.status !== 0) t.log(run.stdout)
+    t.is(run.status, 0)
+    const host = parseHost<ResultDocument>(t, run)
+    t.is(host.status, 'ok')
+    t.is(host.reboot, 'done')
+    t.is(host.state, 'committed')
+    t.deepEqual(host.leftToDo, [])
+    const live = await readLive(machine)
+    seen.applied = live
+    const next = found(found(seen.plan).nextBoot ?? undefined)
+    t.not(live.bootId, found(seen.live).bootId)
+    t.is(withoutImage(live.commandLine), withoutImage(next.kernelCommandLine))
+    for (const module of [...next.modules.image, ...next.modules.boot])
+      t.true(isLoaded(live, module), `${module} is loaded`)
+    for (const [address, driver] of Object.entries(next.drivers)) {
+      if (driver.certain) t.is(live.drivers.get(address), driver.next ?? '', `driver of ${address}`)
+    }
+    for (const address of passedOn) t.is(live.drivers.get(address), 'vfio-pci')
+    for (const [size, { total }] of Object.entries(next.hugepages))
+      t.is(live.hugepages.get(size), total, `${size} pages`)
+    for (const [address, group] of Object.entries(next.groups))
+      t.is(live.groups.get(address), group, `group of ${address}`)
+  },
+)
 
 step(`what is on the disk is what the playbook says${lacks}`, async (t) => {
   const machine = found(seen.machine)
