@@ -2,9 +2,8 @@ import { error, hasErrors, type Diagnostic } from '../core/diagnostic.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 import { readSnapshot } from '../host/read-snapshot.ts'
 import { parsePciAddress, type PciAddress } from '../pci/address.ts'
-import { computeClosure, type Closure } from '../pci/closure.ts'
+import { judgeHandover } from '../pci/judge-handover.ts'
 import { findLivesOn } from '../pci/lives-on/find-lives-on.ts'
-import { checkTargets } from '../pci/refusals.ts'
 import type { HostDocument } from '../report/documents.ts'
 import { renderEnding } from '../report/done-text.ts'
 import { renderDiagnostic } from '../report/frame.ts'
@@ -48,31 +47,14 @@ async function inspectHost(context: RunContext, target: Target, addresses: reado
   const diagnostics = [...absent.map((address) => absentDevice(snapshot, address)), ...findMisspelt(snapshot)]
   const livesOn = findLivesOn(snapshot)
   const present = addresses.filter((address) => !absent.includes(address))
-  const closure = present.length > 0 ? computeClosure(snapshot, present) : null
+  const judged = present.length > 0 ? judgeHandover(snapshot, present) : null
   const status = absent.length > 0 ? 'refused' : 'ok'
-  const refusals = closure === null ? [] : findRefusals(snapshot, closure)
+  const [closure, refusals] = judged === null ? [null, []] : [judged.closure, judged.refusals]
   const view = { host: host.name, snapshot, livesOn, diagnostics, closure, refusals }
   return {
     document: { host: host.name, status, diagnostics, ...inspectFields(snapshot, view) },
     text: renderInspect(view, textOptions(context)),
   }
-}
-
-/** A closure tells these itself, in the light of all its members. */
-const toldByClosure: ReadonlySet<string> = new Set([
-  'BRIDGE_TARGET',
-  'DEVICE_IN_USE',
-  'GROUP_SHARED',
-  'GROUP_UNKNOWN',
-  'HOST_DEPENDS',
-  'PF_HAS_VFS',
-])
-
-/** What a task that hands the members to a guest would be told besides. */
-function findRefusals(snapshot: Snapshot, { members }: Closure): readonly Diagnostic[] {
-  return checkTargets(snapshot, members, { accept: new Map(), driver: 'vfio-pci' }).filter(
-    ({ code }) => !toldByClosure.has(code),
-  )
 }
 
 function notRead(context: RunContext, { address }: Target, diagnostic: Diagnostic, reached: boolean): Inspected {

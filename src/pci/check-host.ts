@@ -5,7 +5,7 @@ import { refuse } from '../core/refuse.ts'
 import type { PciFunction, Snapshot } from '../core/snapshot.ts'
 import { describeFunction } from './describe-function.ts'
 import { findLivesOn } from './lives-on/find-lives-on.ts'
-import { useNames } from './lives-on/use-names.ts'
+import { formatUse, useNames } from './lives-on/use-names.ts'
 import type { Use, UseOf, Unknown } from './lives-on/use.ts'
 import type { Targets } from './targets.ts'
 import { findVirtualFunctions } from './tree.ts'
@@ -49,11 +49,6 @@ function dependence(found: PciFunction, uses: readonly Use[], options: Targets['
   const hint = 'choose another device, or move what stands on it first'
   if (!uses.some(({ what }) => vital.has(what))) return [refuse(options, 'HOST_DEPENDS', message, { hint, evidence })]
   return [error('HOST_DEPENDS', message, { hint: `${hint}; this cannot be accepted`, evidence })]
-}
-
-/** `/ ← dm-0 ← nvme0n1p3 ← 0000:04:00.0` */
-function formatUse({ chain, certain }: Use): string {
-  return `${chain.join(' ← ')}${certain ? '' : ' (likely, not proven)'}`
 }
 
 function doubt(found: PciFunction, unknown: readonly Unknown[], options: Targets['options']): readonly Diagnostic[] {

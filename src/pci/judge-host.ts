@@ -3,7 +3,7 @@ import type { PciFunction, Snapshot } from '../core/snapshot.ts'
 import type { ClosureParts } from './closure-parts.ts'
 import { describeFunction } from './describe-function.ts'
 import { findLivesOn } from './lives-on/find-lives-on.ts'
-import { useNames } from './lives-on/use-names.ts'
+import { formatUse, useNames } from './lives-on/use-names.ts'
 import type { Unknown, Use, UseOf } from './lives-on/use.ts'
 import { isOnRootBus, isVmd } from './tree.ts'
 
@@ -39,10 +39,7 @@ function judgeUses(uses: readonly Use[], { members }: ClosureParts): Diagnostic[
 }
 
 function tellUses(uses: readonly Use[], tell: (evidence: readonly string[]) => Diagnostic): Diagnostic[] {
-  const lines = uses.map(
-    ({ what, chain, certain }) =>
-      `${useNames[what]}: ${chain.join(' \u2190 ')}${certain ? '' : ' (likely, not proven)'}`,
-  )
+  const lines = uses.map((use) => `${useNames[use.what]}: ${formatUse(use)}`)
   return lines.length > 0 ? [tell(lines)] : []
 }
 

@@ -1,6 +1,6 @@
 import type { Diagnostic } from '../core/diagnostic.ts'
 import type { PciFunction, Snapshot } from '../core/snapshot.ts'
-import type { Closure } from '../pci/closure.ts'
+import type { Handover } from '../pci/judge-handover.ts'
 import { formatClass } from '../pci/devices.ts'
 import type { Verdict } from '../pci/judge-closure.ts'
 import { formatDeviceName } from '../pci/names.ts'
@@ -10,7 +10,7 @@ import type { Paint, TextOptions } from './paint.ts'
 
 type ClosureView = {
   readonly snapshot: Snapshot
-  readonly closure: Closure
+  readonly closure: Handover
   /** What a task that hands the members to a guest would be told besides. */
   readonly refusals: readonly Diagnostic[]
 }
@@ -21,14 +21,15 @@ export function renderClosure({ snapshot, closure, refusals }: ClosureView, opti
   const told = closure.diagnostics.map((found) => renderDiagnostic(found, options))
   const refused = refusals.map((found) => renderDiagnostic(found, options))
   return [
-    `${paint.strong(closure.targets.join(', '))}  ${renderVerdict(closure.verdict, paint)}`,
+    `${paint.strong(closure.targets.join(', '))}  ${renderVerdict(closure, paint)}`,
     ...renderFunctions(snapshot, closure, options),
     ...(told.length > 0 ? ['', ...told] : []),
     ...(refused.length > 0 ? ['', paint.strong('A task that hands this to a guest would be told'), ...refused] : []),
   ]
 }
 
-function renderVerdict(verdict: Verdict, paint: Paint): string {
+/** Codes stand in the line itself: who reads no further must not take a refusal for a yes. */
+function renderVerdict({ verdict, refusedFor }: Handover, paint: Paint): string {
   const sentences: Readonly<Record<Verdict, string>> = {
     ok: paint.added('ok: a guest can have it'),
     'ok-only-with-all-members': paint.added('ok, only with all that comes along'),
@@ -37,10 +38,13 @@ function renderVerdict(verdict: Verdict, paint: Paint): string {
     'cannot-tell': paint.warning('cannot tell'),
     refuse: paint.error('refused'),
   }
-  return sentences[verdict]
+  if (refusedFor.length === 0) return sentences[verdict]
+  const codes = refusedFor.join(', ')
+  if (verdict === 'refuse') return `${sentences[verdict]}: ${codes}`
+  return `${sentences[verdict]}; ${paint.error('a task is refused until this is settled')}: ${codes}`
 }
 
-function renderFunctions(snapshot: Snapshot, closure: Closure, options: TextOptions): string[] {
+function renderFunctions(snapshot: Snapshot, closure: Handover, options: TextOptions): string[] {
   const companions = closure.members.filter((member) => !closure.targets.includes(member))
   const shared = [...new Set(Object.values(closure.sharedIds).flat())]
   const rows = [

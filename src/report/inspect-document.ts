@@ -1,6 +1,6 @@
 import type { Diagnostic } from '../core/diagnostic.ts'
 import type { PciFunction, Snapshot } from '../core/snapshot.ts'
-import type { Closure } from '../pci/closure.ts'
+import type { Handover } from '../pci/judge-handover.ts'
 import { byAddress, formatClass } from '../pci/devices.ts'
 import type { LivesOn } from '../pci/lives-on/use.ts'
 import { formatDeviceName } from '../pci/names.ts'
@@ -8,7 +8,7 @@ import { formatDeviceName } from '../pci/names.ts'
 /** Fields of `inspect` for one host, as in the contract. */
 export function inspectFields(
   snapshot: Snapshot,
-  { livesOn, closure, refusals }: { livesOn: LivesOn; closure: Closure | null; refusals: readonly Diagnostic[] },
+  { livesOn, closure, refusals }: { livesOn: LivesOn; closure: Handover | null; refusals: readonly Diagnostic[] },
 ): Record<string, unknown> {
   return {
     machineId: snapshot.machineId,

@@ -1,6 +1,6 @@
 import type { Diagnostic } from '../core/diagnostic.ts'
 import type { Snapshot } from '../core/snapshot.ts'
-import type { Closure } from '../pci/closure.ts'
+import type { Handover } from '../pci/judge-handover.ts'
 import type { LivesOn } from '../pci/lives-on/use.ts'
 import { renderClosure } from './closure-text.ts'
 import { escapeForTerminal } from './escape.ts'
@@ -16,7 +16,7 @@ export type InspectView = {
   readonly livesOn: LivesOn
   readonly diagnostics: readonly Diagnostic[]
   /** Where devices were asked about: then the tree is left out. */
-  readonly closure: Closure | null
+  readonly closure: Handover | null
   readonly refusals: readonly Diagnostic[]
 }
 

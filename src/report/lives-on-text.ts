@@ -1,4 +1,4 @@
-import { useNames } from '../pci/lives-on/use-names.ts'
+import { formatUse, useNames } from '../pci/lives-on/use-names.ts'
 import type { LivesOn, Unknown, Use } from '../pci/lives-on/use.ts'
 import { escapeForTerminal } from './escape.ts'
 import { renderSentence } from './frame.ts'
@@ -29,11 +29,10 @@ export function renderLivesOn({ uses, cannotTell }: LivesOn, options: TextOption
   ]
 }
 
-function renderUse({ address, what, chain, certain }: Use, widest: number, options: TextOptions): string[] {
+function renderUse({ address, what, ...use }: Use, widest: number, options: TextOptions): string[] {
   const head = `  ${address}  ${useNames[what].padEnd(widest)}  `
-  const text = `${chain.join(' \u2190 ')}${certain ? '' : ' (likely, not proven)'}`
   const shown = `  ${options.paint.warning(address)}  ${useNames[what].padEnd(widest)}  `
-  return renderSentence({ plain: head, shown }, escapeForTerminal(text), options)
+  return renderSentence({ plain: head, shown }, escapeForTerminal(formatUse(use)), options)
 }
 
 function renderUnknown({ what, why, candidates }: Unknown, options: TextOptions): string[] {

@@ -118,4 +118,8 @@ test('the demo host', async (t) => {
   const codes = refusals.map(({ code }) => code)
   t.true(codes.includes('RESET_MISSING'))
   t.false(codes.includes('GROUP_SHARED'), 'told by the closure')
+  const refusedFor = (host?.closure?.['refusedFor'] ?? []) as string[]
+  t.true(refusedFor.includes('GROUP_SHARED') && refusedFor.includes('RESET_MISSING'), refusedFor.join(' '))
+  const people = await runCli(['inspect', '--device', '03:00.1'], { cwd })
+  t.true(people.stdout.includes(`refused: ${refusedFor.join(', ')}\n`), people.stdout)
 })

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import type { Snapshot } from '../../src/core/snapshot.ts'
-import { computeClosure } from '../../src/pci/closure.ts'
+import { judgeHandover } from '../../src/pci/judge-handover.ts'
 import { findLivesOn } from '../../src/pci/lives-on/find-lives-on.ts'
 import { renderInspect } from '../../src/report/inspect-text.ts'
 import { choosePaint, type TextOptions } from '../../src/report/paint.ts'
@@ -17,7 +17,7 @@ function open(t: ExecutionContext, name: string): Promise<Snapshot> {
 }
 
 function render(host: Snapshot, options: TextOptions, targets: readonly string[] = []): string {
-  const closure = targets.length > 0 ? computeClosure(host, targets) : null
+  const closure = targets.length > 0 ? judgeHandover(host, targets).closure : null
   return renderInspect(
     { host: 'node', snapshot: host, livesOn: findLivesOn(host), diagnostics: [], closure, refusals: [] },
     options,

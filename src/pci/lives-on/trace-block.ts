@@ -17,14 +17,14 @@ export function traceBlock(snapshot: Snapshot, name: string, walk: Walk = startW
   if (device.parents.length > 0) {
     return extendTrace(name, joinTraces(device.parents.map((parent) => traceBlock(snapshot, parent, further))))
   }
-  return extendTrace(name, traceDisk(snapshot, device))
+  return extendTrace(name, traceDisk(snapshot, device, further))
 }
 
 function renameStart(name: string, { ends, losses }: Trace): Trace {
   return { ends: ends.map((end) => ({ ...end, chain: [name, ...end.chain.slice(1)] })), losses }
 }
 
-function traceDisk(snapshot: Snapshot, device: BlockDevice): Trace {
+function traceDisk(snapshot: Snapshot, device: BlockDevice, walk: Walk): Trace {
   const { name, path } = device
   if (path === null) return lost(`/sys/class/block/${name} cannot be read`, 'storage')
   const ends = findFunctionsAbove(snapshot, path)
@@ -33,7 +33,7 @@ function traceDisk(snapshot: Snapshot, device: BlockDevice): Trace {
   }
   const session = /\/(session\d+)\//.exec(path)?.[1]
   if (session !== undefined) return traceSession(snapshot, session)
-  return path.startsWith('/devices/virtual/') ? traceVirtual(snapshot, device) : nowhere
+  return path.startsWith('/devices/virtual/') ? traceVirtual(snapshot, device, walk) : nowhere
 }
 
 function traceSession(snapshot: Snapshot, name: string): Trace {
@@ -43,11 +43,11 @@ function traceSession(snapshot: Snapshot, name: string): Trace {
   return extendTrace(`${name} ${address}`, traceRemote(snapshot, address), { via: 'iscsi' })
 }
 
-function traceVirtual(snapshot: Snapshot, { name, path }: BlockDevice): Trace {
+function traceVirtual(snapshot: Snapshot, { name, path }: BlockDevice, walk: Walk): Trace {
   // Memory; and files, which lie on what is mounted and told of anyway.
   if (/^(?:loop|ram|zram|fd|pmem)\d/.test(name)) return nowhere
-  if (/^zd\d/.test(name)) return traceZfs(snapshot, null)
-  if (path?.includes('/nvme-subsystem/') === true) return tracePaths(snapshot, name)
+  if (/^zd\d/.test(name)) return traceZfs(snapshot, null, walk)
+  if (path?.includes('/nvme-subsystem/') === true) return tracePaths(snapshot, name, walk)
   if (/^(?:nbd|rbd)\d/.test(name) || path?.includes('/nvme-fabrics/') === true) {
     return lost(`${name} lies on another machine`, 'network')
   }
@@ -55,26 +55,26 @@ function traceVirtual(snapshot: Snapshot, { name, path }: BlockDevice): Trace {
 }
 
 /** NVMe with several paths: nvme0n1 of the subsystem, nvme0c1n1 of its controllers (drivers/nvme/host/multipath.c). */
-function tracePaths(snapshot: Snapshot, name: string): Trace {
+function tracePaths(snapshot: Snapshot, name: string, walk: Walk): Trace {
   const [, subsystem, namespace] = /^nvme(\d+)n(\d+)$/.exec(name) ?? []
   const path = new RegExp(`^nvme${subsystem}c\\d+n${namespace}$`)
   const paths = snapshot.blockDevices.filter((device) => path.test(device.name))
   if (paths.length === 0) return lost(`the controllers of ${name} are not known`, 'storage')
-  return joinTraces(paths.map((device) => extendTrace(device.name, traceDisk(snapshot, device))))
+  return joinTraces(paths.map((device) => extendTrace(device.name, traceDisk(snapshot, device, walk))))
 }
 
-/** Members of an imported pool; null: of all of them. */
-export function traceZfs(snapshot: Snapshot, pool: string | null): Trace {
+/** Members of an imported pool; null: of all of them. A pool may lie on a volume of its own. */
+export function traceZfs(snapshot: Snapshot, pool: string | null, walk: Walk = startWalk()): Trace {
   const { zfs } = snapshot
   if (zfs === null || zfs === 'unknown') return lost('what ZFS pools stand on only its tools can say', 'storage')
   const pools = zfs.filter(({ name }) => pool === null || name === pool)
   if (pools.length === 0) return lost(`the ZFS pool ${pool ?? ''} is not among the imported ones`, 'storage')
-  return joinTraces(pools.map(({ name, members }) => extendTrace(name, traceMembers(snapshot, members))))
+  return joinTraces(pools.map(({ name, members }) => extendTrace(name, traceMembers(snapshot, members, walk))))
 }
 
-function traceMembers(snapshot: Snapshot, members: readonly string[]): Trace {
+function traceMembers(snapshot: Snapshot, members: readonly string[], walk: Walk): Trace {
   return joinTraces(
-    members.map((member) => traceBlock(snapshot, findBySource(snapshot, `/dev/${member}`)?.name ?? member)),
+    members.map((member) => traceBlock(snapshot, findBySource(snapshot, `/dev/${member}`)?.name ?? member, walk)),
   )
 }
 

@@ -1,4 +1,4 @@
-import type { UseOf } from './use.ts'
+import type { Use, UseOf } from './use.ts'
 
 /** For people, short. */
 export const useNames: Readonly<Record<UseOf, string>> = {
@@ -18,4 +18,9 @@ export const useNames: Readonly<Record<UseOf, string>> = {
   nfs: 'network file system',
   fc: 'Fibre Channel disk',
   guest: 'running guest',
+}
+
+/** `/ ← dm-0 ← nvme0n1p3 ← 0000:04:00.0` */
+export function formatUse({ chain, certain }: Pick<Use, 'chain' | 'certain'>): string {
+  return `${chain.join(' \u2190 ')}${certain ? '' : ' (likely, not proven)'}`
 }

@@ -97,6 +97,14 @@ const rows: Readonly<Record<string, Row>> = {
       'pool: tank < sda1 < 0000:00:17.0',
     ],
   },
+  'a ZFS pool that lies on a volume of its own': {
+    given: {
+      blockDevices: [made('zd0', []), made('dm-0', ['zd0'])],
+      zfs: [{ name: 'tank', members: ['dm-0'] }],
+      mounts: [mount('/dev/dm-0', '/data')],
+    },
+    told: [`cannot tell mount: ${storage}`, `cannot tell pool: ${storage}`],
+  },
   'ZFS whose members nobody tells': {
     given: { zfs: 'unknown', mounts: [mount('rpool/ROOT/pve-1', '/', 'zfs')] },
     told: [`cannot tell root: ${storage}`, `cannot tell pool: ${storage}`],
