@@ -122,22 +122,24 @@ recover_trial() {
   revert_record
 }
 
-# Their agent is gone, or they never had one for an hour. Checks before the first write may have left files of theirs.
+# What checks left beside their targets when they were cut goes with the record that never began, or, where a record has
+# ended, with the note of who worked on it last. A record without an agent of its own is given an hour to begin.
 remove_unbegun() {
   (
     set +f
     for unbegun in "$records"/*/; do
       set -f
       unbegun=${unbegun%/}
-      [ -d "$unbegun" ] && [ ! -e "$unbegun/state" ] || continue
+      unbegun_state=$(state_of "${unbegun##*/}")
+      ! is_open_state "$unbegun_state" && ! is_running "${unbegun##*/}" || continue
       if [ -s "$unbegun/owner" ]; then
-        ! is_running "${unbegun##*/}" || continue
+        human='' progress=/dev/null
+        if open_record "${unbegun##*/}"; then remove_temporaries; fi
+        rm -f "$unbegun/owner"
       elif [ $(($(date +%s) - $(stat -c %Y "$unbegun"))) -lt 3600 ]; then
         continue
       fi
-      human='' progress=/dev/null
-      if open_record "${unbegun##*/}"; then remove_temporaries; fi
-      rm -rf "$unbegun"
+      [ -n "$unbegun_state" ] || rm -rf "$unbegun"
     done
   )
   return 0
