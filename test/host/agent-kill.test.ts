@@ -109,7 +109,7 @@ test('a rollback that is killed before any call is gone through to its end', asy
   const host = await makeHost(t)
   const { root, before } = host
   let cuts = 0
-  for (const point of cutPoints(15, 83)) {
+  for (const point of cutPoints(15, 31)) {
     forgetRecords(root)
     const after = applyWhole(t, agent, host)
     agent.cutAt(point)
@@ -123,6 +123,7 @@ test('a rollback that is killed before any call is gone through to its end', asy
     t.is(recovered.outcome, 'done', `cut ${point}: ${run.text}\n${recovered.text}`)
     // What was not begun is not finished.
     if (stateOf(root) === 'committed') {
+      agent.run(root, 'recover')
       t.deepEqual(readHost(root), after, `cut ${point}`)
       rollBack(t, agent, host)
     }
@@ -137,10 +138,10 @@ test('a recovery that is killed before any call is gone through to its end by th
   const agent = makeCutAgent(t)
   const { root, plan, before } = await makeHost(t)
   let cuts = 0
-  for (const point of cutPoints(20, 89)) {
+  for (const point of cutPoints(8, 29)) {
     forgetRecords(root)
     // Near the end: the most is to be taken back.
-    agent.cutAt(200)
+    agent.cutAt(150)
     const run = agent.apply(root, plan, nextId())
     t.true(agent.wasCut(), run.text)
     agent.cutAt(point)
