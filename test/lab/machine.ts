@@ -58,7 +58,8 @@ export type Machine = {
 }
 
 const bootSeconds = 240
-const watchdogArguments = ['-device', 'i6300esb,bus=pcie.0,addr=0x12.0']
+/** The chipset's own timer would reset the machine as well. */
+const watchdogArguments = ['-device', 'i6300esb,bus=pcie.0,addr=0x12.0', '-global', 'ICH9-LPC.noreboot=true']
 
 /** Where built images and overlays are kept, outside any source tree. */
 export function findCache(): string {

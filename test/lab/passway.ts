@@ -18,8 +18,8 @@ export type Run = {
   readonly seconds: number
 }
 
-/** An inventory beside the machine's files; the machine's host key is the only one known, and it is checked. */
-export async function writeInventory(machine: Machine): Promise<string> {
+/** An inventory beside the machine's files; its host key is the only one known, and checked. `power` cycles its power. */
+export async function writeInventory(machine: Machine, power?: readonly string[]): Promise<string> {
   const path = join(dirname(machine.sshConfigFile), 'inventory.yaml')
   const options = [
     `UserKnownHostsFile=${machine.knownHostsFile}`,
@@ -32,20 +32,23 @@ export async function writeInventory(machine: Machine): Promise<string> {
     ansible_user: 'root',
     ansible_ssh_private_key_file: machine.keyFile,
     ansible_ssh_common_args: options.map((option) => `-o ${option}`).join(' '),
+    ...(power && { passway_power: power }),
   }
   await writeFile(path, `${JSON.stringify({ all: { hosts: { lab: host } } }, null, 2)}\n`)
   return path
 }
 
 /** Runs passway from the project's directory, its own state kept beside `stateDirectory` and nothing on standard input. */
-export function runPassway(args: readonly string[], stateDirectory: string): Promise<Run> {
+export function runPassway(args: readonly string[], stateDirectory: string, kill?: AbortSignal): Promise<Run> {
   const start = Date.now()
   const state = { XDG_STATE_HOME: join(stateDirectory, 'state'), XDG_CACHE_HOME: join(stateDirectory, 'cache') }
   const child = spawn(process.execPath, [cli, ...args], {
     cwd: project,
     env: { ...process.env, ...state, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...(kill && { signal: kill, killSignal: 'SIGKILL' }),
   })
+  child.on('error', () => undefined)
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString('utf8')))
