@@ -53,3 +53,8 @@ export function qemuArguments({ topology, intremap, port, disk }: Disk): string[
     devices[topology].flatMap((device) => ['-device', device]),
   ].flat()
 }
+
+/** Names of the devices that QEMU must know. */
+export function listDevices(topology: Topology): string[] {
+  return [...new Set(devices[topology].map((device) => device.replace(/,.*/, '')))]
+}
