@@ -22,11 +22,11 @@ type Input = {
   readonly lists: ArgumentLists | null
 }
 
-/** What the generated menu and the images must show after this plan; null where neither is generated. */
+/** What entries and images must show after this plan, and where entries are; null where none of it is to be told. */
 export function expectBoot({ merged, snapshot, changes, regenerate, stack, lists }: Input): BootExpectation | null {
   const menu = stack !== null && regenerate.includes(stack.entriesBy) ? lists : null
   const images = regenerate.includes('initramfs')
-  if (menu === null && !images) return null
+  if (menu === null && !images && stack?.entriesAt === undefined) return null
   return {
     normalArguments: menu === null ? [] : textsOf(composeNormal(menu)),
     recoveryArguments: menu === null ? [] : textsOf(menu.linux),

@@ -15,6 +15,7 @@ export function nameDerived(regeneration: string): string {
   const names: Readonly<Record<string, string>> = {
     initramfs: 'the initramfs images',
     'boot-loader': 'grub.cfg',
+    esp: 'loader entries',
     units: 'systemd units',
     udev: 'udev rules',
   }

@@ -20,6 +20,8 @@ export const agentParts = [
   'kept',
   'grub',
   'grub-trial',
+  'loader',
+  'systemd-boot',
   'guard',
   'stage',
   'trial',

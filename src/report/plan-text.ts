@@ -180,7 +180,7 @@ export function nameRegeneration(regeneration: HostPlan['regenerate'][number]): 
     udev: 'udev rules',
     initramfs: 'initramfs images of all installed kernels',
     'boot-loader': 'grub.cfg',
-    esp: 'ESP copies',
+    esp: 'loader entries, with copies of kernels and images',
   } satisfies Record<typeof regeneration, string>
   return names[regeneration]
 }

@@ -123,7 +123,7 @@ apply_steps() {
   early_due=
   for_each "$operations" apply_operation || return 1
   regenerate_early || return 1
-  keep_images && keep_grub || return 1
+  keep_images && keep_loader || return 1
   regenerate_late || return 1
   [ -z "$stopped" ] || { fail STOPPED "the agent was told to stop" || return 1; }
   check_problems=$problems

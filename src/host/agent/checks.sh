@@ -123,7 +123,8 @@ check_surroundings() {
   check_space "$state" "$((total_kb + 4096))" "$(inside "$state")"
   if wants_regeneration initramfs && can_regenerate initramfs; then check_images; fi
   if wants_regeneration boot-loader && can_regenerate boot-loader; then check_grub_place; fi
-  if wants_regeneration initramfs || wants_regeneration boot-loader; then check_package_lock; fi
+  if wants_regeneration esp && can_regenerate esp; then check_entries_place; fi
+  if wants_regeneration initramfs || wants_regeneration boot-loader || wants_regeneration esp; then check_package_lock; fi
   if [ -n "$trial_release" ] && [ -z "$going_back" ]; then check_trial; fi
   if [ "$uid" != 0 ]; then
     event note "passway is not root here: owners are neither changed nor compared"
@@ -135,7 +136,7 @@ check_tools() {
   [ -z "$root" ] || return 0
   if wants_regeneration initramfs; then need_tool update-initramfs unmkinitramfs; fi
   if wants_regeneration boot-loader; then need_tool grub-mkconfig; fi
-  if wants_regeneration esp; then fail BOOT_UNSUPPORTED "this agent does not write EFI system partitions"; fi
+  if wants_regeneration esp; then need_tool kernel-install; fi
 }
 
 check_operation_tool() {

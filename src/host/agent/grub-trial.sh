@@ -84,7 +84,7 @@ grub_format_trial() {
   grub_live=$located
   find_entries_before "$grub_live"
   grub_trial=$(menu_entry "$trial_menu" "$trial_release" "passway: trial $id" "passway-trial-$id" \
-    "passway/$id/vmlinuz-$trial_release" "passway/$id/trial-initrd.img-$trial_release" "$(grub_trial_arguments)")
+    "passway/$id/vmlinuz-$trial_release" "passway/$id/trial-initrd.img-$trial_release" "$(trial_arguments)")
   if [ -z "$entries" ] || [ -z "$grub_trial" ]; then
     fail TRIAL_UNSUPPORTED "no entry for kernel $trial_release can be made from grub.cfg"
     return 1
@@ -111,13 +111,6 @@ if [ \"\${passway_trial}\" = \"$id\" ]; then
   fi
 fi
 ### END passway $id ###"
-}
-
-# Every failure of the trial is to end in a reset. `panic=` also makes the shell of initramfs-tools reboot
-# (initramfs-tools(7)); systemd arms a watchdog by systemd.watchdog_sec (systemd-system.conf(5), version 250).
-grub_trial_arguments() {
-  printf 'passway.txn=%s panic=30' "$id"
-  [ ! -e /dev/watchdog ] && [ ! -e /dev/watchdog0 ] || printf ' systemd.watchdog_sec=60'
 }
 
 # grub_with_way_out TRIAL OLD: the trial's entry, which loads the old kernel and image where its own cannot be read.

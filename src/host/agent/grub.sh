@@ -44,13 +44,8 @@ keep_attributes() {
 # A word with a variable, which only GRUB knows, is compared as it stands. Entries are told apart by the id that
 # 10_linux gives them, for titles are translated.
 check_grub() {
-  PASSWAY_NORMAL=$normal_arguments PASSWAY_RECOVERY=$recovery_arguments PASSWAY_ABSENT=$absent_arguments awk '
-    function fold_name(text,  at, name) {
-      at = index(substr(text, 2), "=")
-      name = at ? substr(text, 1, at) : text
-      gsub(/-/, "_", name)
-      return at ? name substr(text, at + 1) : name
-    }
+  PASSWAY_NORMAL=$normal_arguments PASSWAY_RECOVERY=$recovery_arguments PASSWAY_ABSENT=$absent_arguments awk "
+    $(argument_checks)"'
     function finish_word(end,  i, c, out) {
       if (!started) return
       out = word
@@ -93,37 +88,12 @@ check_grub() {
       if (!started) started = at
       word = word c
     }
-    function check(list, total,  i, at) {
-      at = 3
-      for (i = 1; i <= total; i++) {
-        if (list[i] == "") continue
-        while (at <= count && words[at] != fold_name(list[i])) at++
-        if (at > count) {
-          print "grub.cfg:" NR ": the argument " list[i] " is missing" (i > 1 ? ", or not after " list[i - 1] : "")
-          return
-        }
-        at++
-      }
-    }
-    function check_absent(  i, j, name) {
-      for (i = 1; i <= absent_total; i++) {
-        if (absent[i] == "") continue
-        name = fold_name(absent[i])
-        for (j = 3; j <= count; j++)
-          if (words[j] == name || (index(name, "=") == 0 && index(words[j], name "=") == 1))
-            print "grub.cfg:" NR ": the argument " words[j] " should be gone"
-      }
-    }
-    BEGIN {
-      normal_total = split(ENVIRON["PASSWAY_NORMAL"], normal, "\n")
-      recovery_total = split(ENVIRON["PASSWAY_RECOVERY"], recovery, "\n")
-      absent_total = split(ENVIRON["PASSWAY_ABSENT"], absent, "\n")
-    }
     /^### BEGIN \/etc\/grub\.d\/10_linux(_zfs)? ###/ { inside = 1 }
     /^### END / { inside = 0 }
     inside && $1 == "menuentry" { is_recovery = ($0 ~ /-recovery-/) }
     inside && $1 ~ /^linux(16|efi)?$/ {
       split_words($0)
+      place = "grub.cfg:" NR; first = 3
       if (is_recovery) check(recovery, recovery_total)
       else { entries++; check(normal, normal_total) }
       check_absent()

@@ -208,6 +208,7 @@ drop_kept() {
     )
     rmdir "$located" 2>/dev/null
   fi
+  drop_entries "${1-}"
   locate /boot/grub/custom.cfg || return 1
   [ -f "$located" ] && grep -q '^### BEGIN passway ' "$located" || return 0
   grep -q "^### BEGIN passway ${1:-/} " "$located" || write_custom ''
@@ -218,6 +219,7 @@ prune_kept() {
   [ -f "$record/kept" ] || return 0
   locate /boot/grub/grub.cfg || return 1
   kept_default=$(default_release "$located" 2>/dev/null)
+  [ -z "$entries_root" ] || kept_default=$(kept_release)
   kept_running=$(uname -r)
   [ -n "$kept_default" ] || return 0
   while IFS= read -r release <&4; do

@@ -4,7 +4,7 @@ open_record() {
   record=$records/$id
   operations='' reversed='' regenerates='' image_modules='' image_files='' normal_arguments=''
   recovery_arguments='' absent_arguments='' count=0 drivers_released='' trial_release='' boot_operations=''
-  confirm_within=600 watch_seconds=''
+  confirm_within=600 watch_seconds='' entries_root='' entries_token=''
   manifest=$(cat "$record/manifest" 2>/dev/null) || manifest=
   manifest_hash=$(sed '$d' "$record/manifest" 2>/dev/null | sha256sum)
   if [ -z "$manifest" ] || [ "${manifest##*"$NL"}" != "hash$TAB${manifest_hash%% *}" ]; then
@@ -39,6 +39,7 @@ read_manifest_line() {
     boot) boot_operations="$boot_operations $2" ;;
     confirm-within) confirm_within=$2 ;;
     watch) watch_seconds=$2 ;;
+    entries) entries_root=$2 && decode "$3" && entries_token=$decoded ;;
     image-module) decode "$2" && image_modules="$image_modules$decoded$NL" ;;
     image-file) image_files="$image_files$2$TAB$3$NL" ;;
     argument)

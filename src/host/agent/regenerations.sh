@@ -5,6 +5,7 @@ can_regenerate() {
   case $1 in
     initramfs) has_tool update-initramfs ;;
     boot-loader) has_tool grub-mkconfig ;;
+    esp) has_tool kernel-install ;;
     *) return 1 ;;
   esac
 }
@@ -92,7 +93,7 @@ run_early() {
 
 # What the next boot reads. $1: keep (before an apply) or nothing.
 regenerate_late() {
-  for regeneration in initramfs boot-loader; do
+  for regeneration in initramfs boot-loader esp; do
     wants_regeneration "$regeneration" || continue
     if ! can_regenerate "$regeneration"; then
       event left-to-do "$regeneration"
@@ -103,6 +104,7 @@ regenerate_late() {
     case $regeneration in
       initramfs) build_images && read_images ;;
       boot-loader) build_grub ;;
+      esp) build_entries ;;
     esac || return 1
     journal regenerated "$regeneration"
     event regenerated "$regeneration"

@@ -7,7 +7,8 @@ revert_record() {
   [ -z "$trial_release" ] || on_loader disarm
   for_each "$reversed" revert_operation
   remove_made
-  restore_images && restore_grub || problem error REVERT_FAILED "images or grub.cfg of before could not be put back"
+  restore_images && restore_loader ||
+    problem error REVERT_FAILED "images or entries of before could not be put back"
   early_due=yes
   regenerate_early
   if [ -n "$trial_release" ]; then

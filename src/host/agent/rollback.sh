@@ -212,15 +212,15 @@ rollback_records() {
 
 # A rescue shell often cannot build. The images and the grub.cfg of before boot the host; it builds its own later.
 restore_instead() {
-  [ -n "$root" ] && [ -f "$record/before/grub.cfg" ] || return 1
+  [ -n "$root" ] && has_saved_loader || return 1
   case $rollback_ids in *[!A-Za-z0-9-]*) return 1 ;; esac
-  restore_images && restore_grub || return 1
+  restore_images && restore_loader || return 1
   problems=$rollback_problems
   problem warning RESTORED_INSTEAD \
-    "the tools of this tree do not work here: the images and grub.cfg of before were put back" \
-    "run update-initramfs -u -k all and update-grub when the host runs again"
+    "the tools of this tree do not work here: the images and loader entries of before were put back" \
+    "run update-initramfs -u -k all and update-grub (or kernel-install) when the host runs again"
   event left-to-do initramfs
-  event left-to-do boot-loader
+  if [ -n "$entries_root" ]; then event left-to-do esp; else event left-to-do boot-loader; fi
 }
 
 rollback_operation() {

@@ -33,7 +33,7 @@ stage_trial() {
 
 # Trial image and command line come from the host's own tools, which see the staged files over the live ones.
 build_trial() {
-  if ! can_regenerate initramfs || ! can_regenerate boot-loader; then
+  if ! can_regenerate initramfs || ! can_regenerate_loader; then
     event left-to-do trial
     return 0
   fi

@@ -46,12 +46,6 @@ is_waiting() {
     ! has_journal revert && ! has_journal rollback
 }
 
-# on_loader WHAT: the loader's own way. A tree without loader tools has none.
-on_loader() {
-  can_regenerate boot-loader || return 0
-  "grub_$1"
-}
-
 # -------------------------------------------------------------------------------------------------------- every boot
 
 # begin_boot: on each boot while a record is open, before modules and devices. Nothing is built here and no unit is started.
@@ -75,6 +69,7 @@ enter_trial() {
   journal trial "$(boot_id)"
   set_state trial
   event note "this boot is the trial of record $id; it is taken back unless it is confirmed within $confirm_within s"
+  remove_temporaries
   for_each "$operations" place_operation || {
     event note "not all of record $id could be put in place"
     return 1
@@ -181,7 +176,7 @@ commit_trial() {
   stopped='' going_back=
   commit_problems=$problems
   for_each "$operations" read_back_staged
-  if [ "$problems" = "$commit_problems" ] && keep_images && save_grub && regenerate_late && compare_with_trial; then
+  if [ "$problems" = "$commit_problems" ] && keep_images && save_loader && regenerate_late && compare_with_trial; then
     journal 'done'
     finish_commit
     return 0

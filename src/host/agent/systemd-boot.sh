@@ -1,0 +1,435 @@
+# systemd-boot with entries that kernel-install writes: ROOT/loader/entries/TOKEN-RELEASE.conf, which boots copies of
+# kernel and image in ROOT/TOKEN/RELEASE. ROOT is FAT: no links, no journal; what is ours there is written beside,
+# synced and renamed. Ours are EFI/passway/ID and entries `passway-before-ID.conf`.
+
+vendor_guid=4a67b082-0a4c-41cf-b6c7-440b29bb8c4f
+
+# entry_path NAME: sets $located to the entry NAME.conf.
+entry_path() {
+  locate "$entries_root/loader/entries/$1.conf"
+}
+
+# entry_values FILE KEY: values of all lines with that key, a line each.
+entry_values() {
+  awk -v key="$2" '$1 == key { sub(/^[ \t]*[^ \t]+[ \t]+/, ""); sub(/[ \t\r]+$/, ""); print }' "$1"
+}
+
+# ------------------------------------------------------------------------------------------------------------- check
+
+check_entries_place() {
+  locate "$entries_root/loader/entries/." || return 0
+  if [ ! -d "$located" ]; then
+    fail BOOT_UNSUPPORTED "$entries_root/loader/entries is not there; is the partition mounted?"
+    return 0
+  fi
+  check_writable "${located%/.}"
+  locate "$entries_root/." && check_space "$located" "$(entries_space)" "$entries_root"
+}
+
+# Kilobytes for the kernel that runs, kept, twice with a trial; images of all kernels may grow by a fifth.
+entries_space() {
+  space_total=0
+  for release in $(installed_releases); do
+    for space_name in vmlinuz initrd.img; do
+      locate "/boot/$space_name-$release" && [ -f "$located" ] || continue
+      space_size=$(($(stat -L -c %s "$located") / 1024))
+      case $release in
+        "$(kept_release)") space_total=$((space_total + space_size)) ;;
+      esac
+      [ "$release" != "$trial_release" ] || space_total=$((space_total + space_size))
+      space_total=$((space_total + space_size / 5))
+    done
+  done
+  printf '%s\n' "$((space_total + 4096))"
+}
+
+# The kernel that runs has booted with its entry; else the first that has one.
+kept_release() {
+  for kept_release in "$(uname -r)" $(installed_releases); do
+    entry_path "$entries_token-$kept_release" && [ -f "$located" ] || continue
+    printf '%s\n' "$kept_release"
+    return 0
+  done
+}
+
+# ---------------------------------------------------------------------------------------------------- keep and restore
+
+# save_entries: entries and all they boot, by hash; bytes are saved where /boot does not have the same.
+# before/entries/list: lines HASH NAME PATH (below ROOT); the hash is - for what is not there.
+save_entries() {
+  wants_regeneration esp && can_regenerate esp || return 0
+  mkdir -p "$record/before/entries" && : >"$record/before/entries/list"
+  for release in $(installed_releases); do
+    save_entry_file "$release.conf" "loader/entries/$entries_token-$release.conf" || return 1
+    save_entry_file "$release.linux" "$entries_token/$release/linux" "vmlinuz-$release" || return 1
+    save_entry_file "$release.initrd" "$entries_token/$release/initrd.img-$release" "initrd.img-$release" || return 1
+  done
+  durable "$record/before/entries/list" "$record/before/entries" "$record/before"
+}
+
+# save_entry_file NAME PATH [NAME_IN_BOOT]
+save_entry_file() {
+  locate "$entries_root/$2" || return 1
+  save_path=$located save_hash=-
+  if [ -f "$save_path" ]; then
+    save_hash=$(hash_of "$save_path")
+    locate "/boot/${3:--}"
+    if [ ! -f "$located" ] || [ "$(hash_of "$located")" != "$save_hash" ]; then
+      cp "$save_path" "$record/before/entries/$1" 2>>"$record/log" && durable "$record/before/entries/$1" || {
+        fail READ_ONLY "$(inside "$save_path") cannot be kept" "$(tail_of "$record/log")"
+        return 1
+      }
+    fi
+  fi
+  printf '%s\t%s\t%s\n' "$save_hash" "$1" "$2" >>"$record/before/entries/list"
+}
+
+# restore_entries: images of /boot are back already. Afterwards the loader has its own default again.
+restore_entries() {
+  remove_entry_temporaries
+  if [ -f "$record/before/entries/list" ]; then
+    while IFS=$TAB read -r restore_hash restore_name restore_below <&4; do
+      restore_entry_file || return 1
+    done 4<"$record/before/entries/list"
+  fi
+  release_default
+}
+
+restore_entry_file() {
+  locate "$entries_root/$restore_below" || return 1
+  restore_path=$located
+  if [ "$restore_hash" = - ]; then
+    [ ! -e "$restore_path" ] || { rm -f "$restore_path" && durable "${restore_path%/*}"; }
+    rmdir "${restore_path%/*}" 2>/dev/null
+    return 0
+  fi
+  [ ! -f "$restore_path" ] || [ "$(hash_of "$restore_path")" != "$restore_hash" ] || return 0
+  restore_release=${restore_name%.*}
+  for restore_from in "$(inside "$record")/before/entries/$restore_name" "/boot/vmlinuz-$restore_release" \
+    "/boot/initrd.img-$restore_release" "$entries_root/EFI/passway/$id/linux-$restore_release" \
+    "$entries_root/EFI/passway/$id/initrd.img-$restore_release"; do
+    locate "$restore_from" && [ -f "$located" ] && [ "$(hash_of "$located")" = "$restore_hash" ] || continue
+    put_beside "$located" "$restore_path"
+    return
+  done
+  fail RESTORE_IMPOSSIBLE "nothing holds the bytes that $(inside "$restore_path") had"
+}
+
+# put_beside FROM PATH: a copy, durable, by rename; its directory is made.
+put_beside() {
+  (umask 022 && mkdir -p "${2%/*}") && temporary_beside "$2" || return 1
+  if cat "$1" >"$temporary" 2>>"$record/log" && cmp -s "$1" "$temporary"; then
+    # FAT has no modes.
+    chmod 644 "$temporary" 2>/dev/null
+    replace "$temporary" "$2"
+    return
+  fi
+  rm -f "$temporary"
+  fail SPACE_SHORT "$(inside "$2") cannot be written" "$(tail_of "$record/log")"
+}
+
+remove_entry_temporaries() {
+  for temporary_near in "loader/entries" "EFI/passway/$id" $(installed_releases); do
+    case $temporary_near in */*) ;; *) temporary_near=$entries_token/$temporary_near ;; esac
+    locate "$entries_root/$temporary_near/." && [ -d "$located" ] && remove_matching "${located%/.}" ".passway-$id.*"
+  done
+  return 0
+}
+
+# ------------------------------------------------------------------------------------------------------------- build
+
+# Every kernel gets its entry and its copies by the host's own tool, which writes over live files: until all of them are
+# known to be right the loader has the entry of before as default.
+build_entries() {
+  hold_default || return 1
+  entries_options=
+  if [ -n "$going_back" ]; then set_line_before || return 1; fi
+  for release in $(installed_releases); do
+    [ -z "$stopped" ] || { fail STOPPED "the agent was told to stop" || return 1; }
+    locate "/boot/vmlinuz-$release" && [ -f "$located" ] || continue
+    run_inside "entry-$release" 600 env "BOOT_ROOT=$entries_root" KERNEL_INSTALL_BYPASS= ${entries_options:+"$entries_options"} \
+      kernel-install add "$release" "/boot/vmlinuz-$release" "/boot/initrd.img-$release" || {
+      fail REGENERATION_FAILED "kernel-install wrote no entry for kernel $release" \
+        "$(tail_of "$record/output/entry-$release")"
+      return 1
+    }
+  done
+  sync
+  entries_wrong=$(check_entries 2>&1)
+  if [ -n "$entries_wrong" ]; then
+    fail ENTRIES_DIFFER "the new entries of the loader do not carry what was planned" "$entries_wrong"
+    return 1
+  fi
+  release_default
+}
+
+# Where the host has no file for the command line kernel-install takes the one that runs, which is to go: it gets a
+# directory of settings with the old one, which stands in the entry that was saved.
+set_line_before() {
+  for line_path in /etc/kernel/cmdline /usr/lib/kernel/cmdline; do
+    locate "$line_path" || return 1
+    [ ! -f "$located" ] || return 0
+  done
+  line_saved=$record/before/entries/$(kept_release).conf
+  [ -f "$line_saved" ] || return 0
+  rm -rf "$record/kernel"
+  mkdir "$record/kernel" || return 1
+  for line_path in install.conf entry-token; do
+    locate "/etc/kernel/$line_path" || return 1
+    [ ! -f "$located" ] || cp "$located" "$record/kernel/$line_path" || return 1
+  done
+  entry_values "$line_saved" options | tr '\n' ' ' >"$record/kernel/cmdline"
+  entries_options=KERNEL_INSTALL_CONF_ROOT=$(inside "$record/kernel")
+}
+
+# check_entries: prints what is wrong, a line each: copies that are not those of /boot, and arguments. Going back only
+# copies count.
+check_entries() {
+  for release in $(installed_releases); do
+    locate "/boot/vmlinuz-$release" && [ -f "$located" ] || continue
+    entry_path "$entries_token-$release" || return 1
+    if [ ! -f "$located" ]; then
+      printf '%s is not there\n' "$(inside "$located")"
+      continue
+    fi
+    entry_file=$located
+    check_copy_of "$(entry_values "$entry_file" linux)" linux "/boot/vmlinuz-$release"
+    check_copy_of "$(entry_values "$entry_file" initrd | tail -n 1)" "initrd.img-$release" "/boot/initrd.img-$release"
+    [ -n "$going_back" ] || check_entry "$entry_file"
+  done
+}
+
+# check_copy_of WRITTEN NAME ORIGINAL: what the entry names, and its bytes.
+check_copy_of() {
+  case $1 in
+    */"$entries_token/$release/$2") ;;
+    *) printf '%s: boots %s, not %s\n' "${entry_file##*/}" "$1" "$entries_token/$release/$2" ;;
+  esac
+  locate "$3" && copy_original=$located && locate "$entries_root/$entries_token/$release/$2" || return 1
+  cmp -s "$copy_original" "$located" || printf '%s is no copy of %s\n' "$(inside "$located")" "$3"
+}
+
+# check_entry FILE: words are split as the kernel does (lib/cmdline.c next_arg): at blanks outside of double quotes.
+check_entry() {
+  entry_values "$1" options | tr '\n' ' ' |
+    PASSWAY_NORMAL=$normal_arguments PASSWAY_RECOVERY='' PASSWAY_ABSENT=$absent_arguments PASSWAY_PLACE=${1##*/} awk "
+    $(argument_checks)"'
+    {
+      place = ENVIRON["PASSWAY_PLACE"]; first = 1; count = 0; word = ""; quoted = 0
+      line = $0 " "
+      for (i = 1; i <= length(line); i++) {
+        c = substr(line, i, 1)
+        if (c == "\"") quoted = !quoted
+        if ((c == " " || c == "\t") && !quoted) {
+          if (word != "") words[++count] = fold_name(word)
+          word = ""
+        } else word = word c
+      }
+      check(normal, normal_total)
+      check_absent()
+    }'
+}
+
+# -------------------------------------------------------------------------------------------------- the entry of before
+
+# An entry `passway: before ID` boots copies of the kernel that runs and of its image with the line of before. It has no
+# sort key, so that it stands behind all entries that have one (boot.c config_entry_compare).
+write_entry_before() {
+  wants_regeneration esp || [ -n "$trial_release" ] || return 0
+  can_regenerate esp || return 0
+  before_release=$(kept_release)
+  if [ -z "$before_release" ]; then
+    problem warning KEPT_ENTRY_MISSING "no entry of kernel-install is there to be kept"
+    return 0
+  fi
+  entry_path "$entries_token-$before_release" || return 1
+  before_live=$located
+  before_initrd=initrd.img-$before_release
+  copy_to_ours "$entries_token/$before_release/linux" "linux-$before_release" &&
+    copy_to_ours "$entries_token/$before_release/$before_initrd" "$before_initrd" || return 1
+  write_entry "passway-before-$id" "passway: before $id" "$before_live" "linux-$before_release" "$before_initrd" \
+    "$(entry_values "$before_live" options | tr '\n' ' ')" || return 1
+  [ -n "$(entry_values "$before_live" sort-key)" ] || [ -n "$trial_release" ] || {
+    entry_path "passway-before-$id" && rm -f "$located"
+    problem warning KEPT_ENTRY_MISSING "entries without a sort key would stand behind the one that is kept"
+  }
+  return 0
+}
+
+# copy_to_ours PATH NAME: a file below ROOT as EFI/passway/ID/NAME.
+copy_to_ours() {
+  locate "$entries_root/$1" || return 1
+  copy_from=$located
+  locate "$entries_root/EFI/passway/$id/$2" || return 1
+  if [ -f "$located" ] && cmp -s "$copy_from" "$located"; then return 0; fi
+  put_beside "$copy_from" "$located"
+}
+
+# write_entry NAME TITLE LIKE KERNEL IMAGE OPTIONS: an entry of ours, with paths as those of the entry LIKE begin.
+write_entry() {
+  entry_linux=$(entry_values "$3" linux)
+  entry_ours=${entry_linux%/*/*/linux}/EFI/passway/$id
+  {
+    printf 'title      %s\n' "$2"
+    printf 'version    %s\n' "$(entry_values "$3" version)"
+    printf 'options    %s\n' "${6% }"
+    printf 'linux      %s/%s\n' "$entry_ours" "$4"
+    printf 'initrd     %s/%s\n' "$entry_ours" "$5"
+  } >"$record/entry" || return 1
+  entry_path "$1" && put_beside "$record/entry" "$located"
+}
+
+# drop_entries [ID]: copies and entries of all records but this one.
+drop_entries() {
+  [ -n "$entries_root" ] || return 0
+  locate "$entries_root/loader/entries/." && drop_directory=${located%/.} && [ -d "$drop_directory" ] || return 0
+  locate "$entries_root/EFI/passway" || return 1
+  (
+    set +f
+    for drop_path in "$drop_directory"/passway-before-*.conf "$drop_directory"/passway-trial-*.conf; do
+      case ${drop_path##*/} in
+        "passway-before-${1:-/}.conf" | "passway-trial-${1:-/}.conf") ;;
+        *) rm -f "$drop_path" ;;
+      esac
+    done
+    for drop_path in "$located"/*; do
+      [ "${drop_path##*/}" = "${1-}" ] || rm -rf "$drop_path"
+    done
+  )
+  rmdir "$located" 2>/dev/null
+  return 0
+}
+
+# ---------------------------------------------------------------------------------------------------------- variables
+
+# variable_of NAME: text of an EFI variable of the loader: UTF-16 behind four bytes of attributes.
+variable_of() {
+  tail -c +5 "/sys/firmware/efi/efivars/$1-$vendor_guid" 2>/dev/null | tr -d '\000'
+}
+
+has_variables() {
+  [ -z "$root" ] && has_tool bootctl && [ -e "/sys/firmware/efi/efivars/LoaderInfo-$vendor_guid" ]
+}
+
+# hold_default: the loader boots the entry of before until release_default. What was its default is noted first.
+hold_default() {
+  entry_path "passway-before-$id" && [ -f "$located" ] && has_variables || return 0
+  if [ ! -f "$record/default-before" ]; then
+    default_before=$(variable_of LoaderEntryDefault)
+    case $default_before in passway-*) default_before= ;; esac
+    printf '%s\n' "$default_before" >"$record/default-before" && durable "$record/default-before" "$record" || return 1
+  fi
+  set_variable default LoaderEntryDefault "passway-before-$id.conf"
+}
+
+release_default() {
+  [ -f "$record/default-before" ] && has_variables || return 0
+  case $(variable_of LoaderEntryDefault) in
+    "passway-before-$id.conf" | "passway-trial-$id.conf") ;;
+    *) return 0 ;;
+  esac
+  set_variable default LoaderEntryDefault "$(cat "$record/default-before")" && rm -f "$record/default-before"
+}
+
+# set_variable WHAT NAME TEXT: by bootctl set-WHAT, and read again.
+set_variable() {
+  bootctl "set-$1" "$3" >>"$record/log" 2>&1
+  [ "$(variable_of "$2")" != "$3" ] || return 0
+  fail VARIABLE_NOT_TAKEN "the EFI variable $2 does not hold what was written" "$(tail_of "$record/log")"
+}
+
+# -------------------------------------------------------------------------------------------------------------- trial
+
+systemd_boot_check_trial() {
+  need_tool bootctl
+  has_variables || say_no_trial "the variables of systemd-boot cannot be read" "/sys/firmware/efi/efivars"
+  entry_path "$entries_token-$trial_release" && [ -f "$located" ] ||
+    say_no_trial "kernel $trial_release, which boots next, has no entry"
+  # Without it kernel-install would take the line of the trial, with what only a trial is to have.
+  locate /etc/kernel/cmdline || return 0
+  [ -f "$located" ] && return 0
+  case $operations in
+    *"${TAB}/etc/kernel/cmdline$TAB"*) ;;
+    *)
+      say_no_trial "there is no /etc/kernel/cmdline" \
+        "write the arguments of the entry that boots into it; kernel_cmdline does so when it changes one"
+      ;;
+  esac
+}
+
+systemd_boot_stage_trial() {
+  entry_path "$entries_token-$trial_release" || return 1
+  trial_live=$located
+  trial_line=$(tr -s ' \t\n' ' ' <"$record/view/etc/kernel/cmdline" 2>/dev/null)
+  trial_line=${trial_line% }
+  case $(entry_values "$trial_live" machine-id):$trial_line in
+    :* | *systemd.machine_id=*) ;;
+    *) trial_line="$trial_line systemd.machine_id=$entries_token" ;;
+  esac
+  printf '%s\n' "$trial_line" >"$record/trial-line"
+  write_entry_before || return 1
+  entry_path "passway-before-$id" && [ -f "$located" ] || {
+    fail TRIAL_UNSUPPORTED "no entry of before can be made" || return 1
+  }
+  locate "$entries_root/EFI/passway/$id/trial-initrd.img-$trial_release" && put_beside "$trial_image" "$located" &&
+    copy_to_ours "$entries_token/$trial_release/linux" "linux-$trial_release" || return 1
+  # The entry comes last: the loader shows none that lacks a file.
+  write_entry "passway-trial-$id" "passway: trial $id" "$trial_live" "linux-$trial_release" \
+    "trial-initrd.img-$trial_release" "$trial_line $(trial_arguments)" || return 1
+  entry_path "passway-trial-$id" || return 1
+  trial_wrong=$(check_entry "$located" 2>&1)
+  if [ -n "$trial_wrong" ]; then
+    fail ENTRIES_DIFFER "the entry of the trial does not carry what was planned" "$trial_wrong"
+    return 1
+  fi
+  note_ours && hold_default
+}
+
+# What the loader reads for a trial, by hash; compared again when it is armed.
+note_ours() {
+  : >"$record/ours"
+  for ours_path in "EFI/passway/$id/linux-$trial_release" "EFI/passway/$id/trial-initrd.img-$trial_release" \
+    "loader/entries/passway-trial-$id.conf" "loader/entries/passway-before-$id.conf"; do
+    locate "$entries_root/$ours_path" || return 1
+    printf '%s\t%s\n' "$(hash_of "$located")" "$ours_path" >>"$record/ours"
+  done
+  durable "$record/ours"
+}
+
+systemd_boot_arm() {
+  while IFS=$TAB read -r ours_hash ours_path <&4; do
+    locate "$entries_root/$ours_path" && [ "$(hash_of "$located" 2>/dev/null)" = "$ours_hash" ] && continue
+    fail ARTEFACT_CHANGED "$entries_root/$ours_path is not what was staged" "roll record $id back, then apply again"
+    return 1
+  done 4<"$record/ours"
+  # A default of others, set since, would be what a failed trial leads to.
+  hold_default && set_variable oneshot LoaderEntryOneShot "passway-trial-$id.conf" && return 0
+  fail NOT_ARMED "systemd-boot cannot be told to boot the trial once"
+}
+
+systemd_boot_is_armed() {
+  [ "$(variable_of LoaderEntryOneShot)" = "passway-trial-$id.conf" ]
+}
+
+systemd_boot_disarm() {
+  has_variables && systemd_boot_is_armed || return 0
+  set_variable oneshot LoaderEntryOneShot ''
+}
+
+# The entry of before stays after a commit, with its kernel and image; going back all of ours goes.
+systemd_boot_clear_trial() {
+  release_default
+  entry_path "passway-trial-$id" && rm -f "$located" && durable "${located%/*}"
+  locate "$entries_root/EFI/passway/$id/trial-initrd.img-$trial_release" && rm -f "$located"
+  return 0
+}
+
+# The entry that boots now has the command line that was tried, without our own arguments.
+systemd_boot_compare_trial() {
+  entry_path "$entries_token-$trial_release" || return 1
+  compare_seen=$(entry_values "$located" options | tr '\n' ' ')
+  compare_tried=$(cat "$record/trial-line")
+  [ "${compare_seen% }" = "$compare_tried" ] && return 0
+  fail TRIAL_DIFFERS "the new entry does not boot kernel $trial_release as it was tried" \
+    "tried: $compare_tried${NL}now: $compare_seen"
+}
