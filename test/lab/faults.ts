@@ -37,9 +37,10 @@ function host(run: string): Step {
   return { on: 'host', run }
 }
 
-type Wish = Partial<Omit<Extract<Step, { on: 'controller' }>, 'on' | 'run'>>
+type Command = Extract<Step, { on: 'controller' }>
+type Wish = Partial<Omit<Command, 'on' | 'run'>>
 
-function passway(run: readonly string[], { exit = [1], says = bySelf, ...rest }: Wish = {}): Step {
+function passway(run: readonly string[], { exit = [1], says = bySelf, ...rest }: Wish = {}): Command {
   return { on: 'controller', run, exit, says, ...rest }
 }
 
@@ -54,58 +55,70 @@ const time: Step = { on: 'time' }
 
 type Row = Pick<Fault, 'name' | 'steps'> & Partial<Fault>
 
+function withReason(reason: readonly string[], rows: readonly Row[]): readonly Row[] {
+  return rows.map((row) => ({ reason, ...row }))
+}
+
 /** A trial that never gets as far as its early unit. */
-const notUp: readonly Row[] = [
-  { name: 'wrong root=', steps: [host('entry "root=[^ ]*" root=UUID=00000000-dead-4000-8000-000000000000'), reboot()] },
-  { name: 'init that does not exist', steps: [host('argument init=/no/init'), reboot()] },
-  {
-    name: 'vfio-pci takes the controller of the root disk',
-    steps: [host('bind 1af4:1001,1af4:1042 virtio_pci'), reboot()],
-  },
-  { name: 'huge pages that leave no memory', steps: [host('argument hugepages=1000'), reboot()] },
-  {
-    name: 'image without the driver of the disk',
-    steps: [
-      host(`unmkinitramfs "$TRIAL" /tmp/all
+const notUp = withReason(
+  ['TRIAL_FAILED', 'NOT_BOOTED'],
+  [
+    {
+      name: 'wrong root=',
+      steps: [host('entry "root=[^ ]*" root=UUID=00000000-dead-4000-8000-000000000000'), reboot()],
+    },
+    { name: 'init that does not exist', steps: [host('argument init=/no/init'), reboot()] },
+    {
+      name: 'vfio-pci takes the controller of the root disk',
+      steps: [host('bind 1af4:1001,1af4:1042 virtio_pci'), reboot()],
+    },
+    { name: 'huge pages that leave no memory', steps: [host('argument hugepages=1000'), reboot()] },
+    {
+      name: 'image without the driver of the disk',
+      steps: [
+        host(`unmkinitramfs "$TRIAL" /tmp/all
         find /tmp/all -name 'virtio_blk.ko*' -delete
         (cd /tmp/all && find . | cpio -o -H newc --quiet) > "$TRIAL.new"
         mv "$TRIAL.new" "$TRIAL"
         reseal`),
-      reboot(),
-    ],
-  },
-  {
-    name: 'truncated image',
-    steps: [
-      host('cp "$TRIAL" "$TRIAL.new"; truncate -s 3000000 "$TRIAL.new"; mv "$TRIAL.new" "$TRIAL"; reseal'),
-      reboot(),
-    ],
-  },
-  {
-    name: 'kernel file missing in the trial entry',
-    steps: [host('entry "/vmlinuz-" /no-vmlinuz-'), reboot()],
-  },
-].map<Row>((row) => ({ reason: ['TRIAL_FAILED', 'NOT_BOOTED'], ...row }))
+        reboot(),
+      ],
+    },
+    {
+      name: 'truncated image',
+      steps: [
+        host('cp "$TRIAL" "$TRIAL.new"; truncate -s 3000000 "$TRIAL.new"; mv "$TRIAL.new" "$TRIAL"; reseal'),
+        reboot(),
+      ],
+    },
+    {
+      name: 'kernel file missing in the trial entry',
+      steps: [host('entry "/vmlinuz-" /no-vmlinuz-'), reboot()],
+    },
+  ],
+)
 
 /** A trial that runs, and nobody can log in. */
-const notReached: readonly Row[] = [
-  {
-    name: 'vfio-pci takes the NIC that carries ssh',
-    steps: [host('bind 8086:10d3 e1000e'), reboot()],
-  },
-  {
-    name: 'sshd that does not start',
-    steps: [host('echo NoSuchOption yes | boot_file /etc/ssh/sshd_config.d/lab.conf'), reboot()],
-  },
-  {
-    name: 'driver of the NIC on the blacklist',
-    steps: [host('echo blacklist e1000e | boot_file /etc/modprobe.d/zz-lab.conf'), reboot()],
-  },
-  { name: 'network cut after the reboot', steps: [reboot({ atRestart: 'pull the cable' })] },
-  {
-    name: 'bad fstab: emergency mode, root is locked',
-    steps: [
-      host(`printf '%s\\n' '/scripts/init-bottom/udev "$@"' '/scripts/init-bottom/lab "$@"' |
+const notReached = withReason(
+  ['DEADLINE'],
+  [
+    {
+      name: 'vfio-pci takes the NIC that carries ssh',
+      steps: [host('bind 8086:10d3 e1000e'), reboot()],
+    },
+    {
+      name: 'sshd that does not start',
+      steps: [host('echo NoSuchOption yes | boot_file /etc/ssh/sshd_config.d/lab.conf'), reboot()],
+    },
+    {
+      name: 'driver of the NIC on the blacklist',
+      steps: [host('echo blacklist e1000e | boot_file /etc/modprobe.d/zz-lab.conf'), reboot()],
+    },
+    { name: 'network cut after the reboot', steps: [reboot({ atRestart: 'pull the cable' })] },
+    {
+      name: 'bad fstab: emergency mode, root is locked',
+      steps: [
+        host(`printf '%s\\n' '/scripts/init-bottom/udev "$@"' '/scripts/init-bottom/lab "$@"' |
           image_file scripts/init-bottom/ORDER
         image_file scripts/init-bottom/lab 755 <<'LAB'
 #!/bin/sh
@@ -114,18 +127,19 @@ cat "$rootmnt/etc/fstab" > /run/lab-fstab
 echo 'UUID=00000000-dead-4000-8000-000000000000 /srv ext4 defaults,x-systemd.device-timeout=5s 0 2' >> /run/lab-fstab
 mount -o bind /run/lab-fstab "$rootmnt/etc/fstab"
 LAB`),
-      reboot(),
-    ],
-  },
-  {
-    name: 'controller killed after arming',
-    steps: [reboot({ atRestart: 'kill the controller', exit: [255] }), time, confirm()],
-  },
-  {
-    name: 'nobody confirms, and the clock was set back',
-    steps: [{ ...hold, atRestart: 'set the clock back' }, time, confirm()],
-  },
-].map<Row>((row) => ({ reason: ['DEADLINE'], ...row }))
+        reboot(),
+      ],
+    },
+    {
+      name: 'controller killed after arming',
+      steps: [reboot({ atRestart: 'kill the controller', exit: [255] }), time, confirm()],
+    },
+    {
+      name: 'nobody confirms, and the clock was set back',
+      steps: [{ ...hold, atRestart: 'set the clock back' }, time, confirm()],
+    },
+  ],
+)
 
 /** All processors spin above everything, from the moment modules are loaded behind the image. */
 const spin = `cat > /root/lab-hang <<'HANG'
@@ -135,17 +149,20 @@ for cpu in 0 1 2 3; do chrt -f 99 sh -c 'while :; do :; done' & done
 HANG
 echo 'install vhost_net /bin/sh /root/lab-hang' | boot_file /etc/modprobe.d/zz-lab.conf`
 
-const hung: readonly Row[] = [
-  { name: 'hang, with a watchdog', steps: [host(spin), reboot()] },
-  {
-    name: 'hang without a watchdog: passway_power',
-    steps: [host(`${spin}\nentry " systemd.watchdog_sec=60" ""`), reboot({ says: /POWER_CYCLED/ })],
-  },
-  {
-    name: 'panic after login',
-    steps: [hold, { on: 'host', run: 'echo c > /proc/sysrq-trigger', mayCut: true }, time, confirm()],
-  },
-].map<Row>((row) => ({ reason: ['NOT_CONFIRMED'], ...row }))
+const hung = withReason(
+  ['NOT_CONFIRMED'],
+  [
+    { name: 'hang, with a watchdog', steps: [host(spin), reboot()] },
+    {
+      name: 'hang without a watchdog: passway_power',
+      steps: [host(`${spin}\nentry " systemd.watchdog_sec=60" ""`), reboot({ says: /POWER_CYCLED/ })],
+    },
+    {
+      name: 'panic after login',
+      steps: [hold, { on: 'host', run: 'echo c > /proc/sysrq-trigger', mayCut: true }, time, confirm()],
+    },
+  ],
+)
 
 const journal = (line: string) => `grep -q '^${line}' $R/journal`
 const runs = (name: string) => `pgrep -f '[${name.slice(0, 1)}]${name.slice(1)}'`
