@@ -214,6 +214,7 @@ rollback_records() {
 restore_instead() {
   [ -n "$root" ] && has_saved_loader || return 1
   case $rollback_ids in *[!A-Za-z0-9-]*) return 1 ;; esac
+  restore_some=yes
   restore_images && restore_loader || return 1
   problems=$rollback_problems
   problem warning RESTORED_INSTEAD \

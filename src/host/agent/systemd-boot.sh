@@ -112,6 +112,8 @@ restore_entry_file() {
     put_beside "$located" "$restore_path"
     return
   done
+  # Images of kernels that nobody wanted to boot are kept no longer than the transaction.
+  [ -z "${restore_some-}" ] || return 0
   fail RESTORE_IMPOSSIBLE "nothing holds the bytes that $(inside "$restore_path") had"
 }
 
