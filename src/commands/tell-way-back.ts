@@ -35,6 +35,7 @@ function describeTrial(context: RunContext, host: string, record: string, confir
   const abort = commandLine(context, 'rollback', { host, flags: ['--reboot'] })
   return [
     `${host}: it boots the trial of record ${record} once; unless that is confirmed within ${formatDuration(confirmWithinMs)} it takes everything back and boots what it had before, by ${formatTime(by)} at the latest`,
-    `${host}: from another terminal: ${confirm}, or: ${abort}`,
+    `${host}: meanwhile from another terminal, to keep it: ${confirm}`,
+    `${host}: or to take it back: ${abort}`,
   ]
 }

@@ -145,7 +145,13 @@ export function describeTrial(context: RunContext, { end, address, record, stage
     boot: end.rows,
     ...(end.confirmBy !== null && { confirmBy: end.confirmBy.toISOString() }),
   }
-  const shown = { ...document, outcome: end.outcome, rows: end.rows, ending: end.ending?.state ?? null }
+  const words: Partial<Record<TrialOutcome, string>> = { committed: 'tried', reverted: 'taken back' }
+  const shown = {
+    ...document,
+    outcome: words[end.outcome] ?? end.outcome,
+    rows: end.rows,
+    ending: end.ending?.state ?? null,
+  }
   return { document, text: renderDone(shown, textOptions(context)) }
 }
 

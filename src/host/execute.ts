@@ -7,7 +7,7 @@ import { formatBundle, type BundleOptions } from './bundle.ts'
 import { readAgentProgram } from './programs.ts'
 import { runAgent, type AgentOptions, type AgentOutcome, type AgentRun } from './run-agent.ts'
 
-export type ApplyOptions = Pick<AgentOptions, 'onEvent' | 'signal' | 'master' | 'watchPausesMs'> &
+export type ApplyOptions = Pick<AgentOptions, 'onEvent' | 'signal' | 'master' | 'watchPausesMs' | 'suspectAfterMs'> &
   Omit<BundleOptions, 'root' | 'agentProgram'>
 
 export type ApplyResult = {

@@ -2,7 +2,7 @@ import type { Bytes } from '../core/bytes.ts'
 import { regenerations, type Change, type FileValue, type Regeneration } from '../core/change.ts'
 import { error, type Diagnostic } from '../core/diagnostic.ts'
 import type { HostAddress } from '../core/host-address.ts'
-import type { RecordDocument, RecordSummary } from '../core/record.ts'
+import type { RecordDocument, RecordState, RecordSummary } from '../core/record.ts'
 import { formatCall } from './bundle.ts'
 import { formatResult, type ApplyResult } from './execute.ts'
 import { agentBlob } from './agent-blob.ts'
@@ -67,17 +67,23 @@ function planSteps(frames: Frames, records: RollbackPlan['records'], request: Ro
   const newer = records.slice(0, -1)
   const blocked = newer.length > 0 && request.through !== true
   const path = new Path(frames, request.force === true)
-  for (const record of blocked ? [target] : records) path.takeBack(record.id)
+  for (const record of blocked ? [target] : records) path.takeBack(record)
   const diagnostics = [...(blocked ? [newerRecords(target.id, newer)] : []), ...path.diagnostics]
   return {
     changes: path
       .changes()
       .map((change) => ({ ...change, takesEffect: findEffect(records, change) ?? change.takesEffect })),
     regenerate: regenerations.filter((name) => path.regenerate.has(name)),
-    reboot: records.some((record) => record.document?.reboot === 'needed') ? 'needed' : 'none',
+    reboot: records.some(needsReboot) ? 'needed' : 'none',
     merges: path.merges,
     diagnostics,
   }
+}
+
+/** An open trial changes the boot that runs only while that is the trial itself. */
+function needsReboot({ state, document }: RollbackPlan['records'][number]): boolean {
+  const isUntried = state === 'staged' || state === 'armed' || (state === 'interrupted' && Boolean(document?.trial))
+  return document?.reboot === 'needed' && !isUntried
 }
 
 /** When a change took effect, its way back does. The record says so; an older one that does not is judged by kind. */
@@ -92,6 +98,10 @@ function newerRecords(id: string, newer: RollbackPlan['records']): Diagnostic {
     evidence: newer.map((record) => `${record.id} (${record.state})`),
   })
 }
+
+const openStates: ReadonlySet<RecordState> = new Set(['staged', 'interrupted', 'armed', 'trial', 'confirmed'])
+/** Of an open trial these lie beside those of before, and go with it. */
+const built: ReadonlySet<string> = new Set(['initramfs', 'boot-loader', 'esp'])
 
 type Place = { readonly operation: ManifestOperation; readonly now: Side; after: Side; readonly boot: boolean }
 /** A value in the manifest's form, with the bytes of a file. */
@@ -111,10 +121,12 @@ class Path {
     this.force = force
   }
 
-  takeBack(id: string): void {
+  takeBack({ id, state }: RecordSummary): void {
     const manifest = parseManifest(this.frames.blobs.get(`${id}/manifest`) ?? '')
-    const boot = manifest.regenerate.some((name) => name === 'initramfs' || name === 'boot-loader')
-    for (const name of regenerations) if (manifest.regenerate.includes(name)) this.regenerate.add(name)
+    const isOpen = manifest.isTrial && openStates.has(state)
+    const boot = manifest.regenerate.some((name) => name === 'initramfs' || name === 'boot-loader' || name === 'esp')
+    const rebuilt = manifest.regenerate.filter((name) => !isOpen || !built.has(name))
+    for (const name of regenerations) if (rebuilt.includes(name)) this.regenerate.add(name)
     for (const operation of manifest.operations.toReversed()) this.step(id, operation, boot)
   }
 

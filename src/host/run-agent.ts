@@ -72,8 +72,8 @@ async function attach(host: HostAddress, data: string, told: AgentEvent[], optio
       const event = parseEvent(line)
       if (!event) return
       heard += 1
-      suspicion.hear(event)
       if (heard <= told.length) return
+      suspicion.hear(event)
       told.push(event)
       options.onEvent?.(event)
     },
@@ -98,7 +98,7 @@ function createSuspicion({ signal, suspectAfterMs }: AgentOptions) {
 }
 
 function isRisky({ name, fields }: AgentEvent): boolean {
-  return name === 'waiting' || (name === 'step' && ['driver', 'unit', 'attribute'].includes(fields[2] ?? ''))
+  return name === 'step' && ['driver', 'unit', 'attribute'].includes(fields[2] ?? '')
 }
 
 function isEnded(events: readonly AgentEvent[]): boolean {

@@ -65,6 +65,8 @@ function paintOutcome(done: Done, paint: Paint): string {
     staged: paint.added('staged for a trial boot'),
     committed: paint.added(done['record'] === null ? 'nothing to write' : 'applied'),
     reverted: paint.error('failed; everything is as it was before'),
+    tried: paint.added('tried by a boot and committed'),
+    'taken back': paint.error('taken back'),
     held: paint.added(`runs its trial${byWhen(done)}`),
     left: paint.added(`goes down now and boots its trial${byWhen(done)}`),
     leaves: paint.added('goes down now'),
@@ -95,6 +97,7 @@ function describeLeft(each: string): string {
   const names: Readonly<Record<string, string>> = {
     initramfs: 'the initramfs images are not rebuilt: the tree has no update-initramfs that passway could run',
     'boot-loader': 'grub.cfg is not rebuilt: the tree has no grub-mkconfig that passway could run',
+    esp: 'the loader entries are not written: the tree has no kernel-install that passway could run',
     units: 'systemd does not know the new units: no systemd runs in a tree',
     udev: 'udev does not know the new rules: no udev runs in a tree',
     tmpfiles: 'systemd-tmpfiles was not run: no systemd runs in a tree',

@@ -1,5 +1,6 @@
 import type { Change, Regeneration } from '../core/change.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
+import type { RecordState } from '../core/record.ts'
 import { escapeForTerminal } from './escape.ts'
 import { renderDiagnostic } from './frame.ts'
 import { groupChanges } from './group-changes.ts'
@@ -8,7 +9,7 @@ import { nameRegeneration, renderChanges } from './plan-text.ts'
 
 type RollbackView = {
   readonly host: string
-  readonly records: readonly { readonly id: string }[]
+  readonly records: readonly { readonly id: string; readonly state: RecordState }[]
   readonly changes: readonly Change[]
   readonly regenerate: readonly Regeneration[]
   readonly reboot: 'none' | 'needed'
@@ -38,7 +39,19 @@ export function renderRollback(view: RollbackView, options: TextOptions): string
     .join('\n\n')
 }
 
-function describe({ reached }: RollbackView, ids: string): string {
+const openWords = {
+  staged: 'its trial has not been booted: no live file of the boot has changed',
+  armed: 'its trial is armed: the next boot would be it',
+  trial: 'its trial runs: what ran before comes back with a reboot',
+  confirmed: 'its trial is confirmed and was being written',
+} as const
+
+function describe({ reached, records }: RollbackView, ids: string): string {
+  const [newest] = records
+  if (newest !== undefined && newest.state in openWords) {
+    const words = openWords[newest.state as keyof typeof openWords]
+    return `back before ${ids}; ${words}`
+  }
   if (ids !== '') return `back before ${ids}`
   return reached ? 'no record to roll back' : 'its records could not be read'
 }
