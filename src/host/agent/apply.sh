@@ -96,7 +96,9 @@ save_before() {
   for_each "$operations" save_operation || return 1
   newest=$(list_records | tail -n 1)
   printf '%s\n' "$((${newest%% *} + 1))" >"$record/seq"
-  durable "$record/before" "$record/seq" "$record/manifest"
+  durable_files "$record/before"
+  durable_files "$record/after"
+  durable "$record/seq" "$record/manifest"
   journal begin "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(boot_id)"
   set_state staged
 }

@@ -69,6 +69,17 @@ durable() {
   sync "$@" 2>/dev/null || sync
 }
 
+# durable_files DIRECTORY: all that is in it, and it.
+durable_files() {
+  [ -d "$1" ] || return 0
+  (
+    set +f
+    set -- "$1" "$1"/*
+    [ -e "$2" ] || set -- "$1"
+    durable "$@"
+  )
+}
+
 hash_of() {
   hash_line=$(sha256sum <"$1") || hash_line=
   printf '%s\n' "${hash_line%% *}"

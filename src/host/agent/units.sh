@@ -135,7 +135,8 @@ make_link() {
     fail WRITE_FAILED "$1 is no link, and is not replaced by one"
     return 1
   fi
-  [ -d "${make_path%/*}" ] || (umask 022 && mkdir -p "${make_path%/*}")
+  make_directory=${make_path%/*}
+  if [ ! -d "$make_directory" ]; then (umask 022 && mkdir -p "$make_directory") && durable "${make_directory%/*}"; fi
   temporary_beside "$make_path" && rm -f "$temporary" && ln -s "$make_to" "$temporary" &&
     replace "$temporary" "$make_path"
 }
