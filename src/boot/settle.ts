@@ -227,11 +227,6 @@ function listRegenerations(
   return regenerations.filter((name) => wanted.has(name))
 }
 
-/** What the next boot reads. */
-export function isForBoot(name: Regeneration): boolean {
-  return name === 'initramfs' || name === 'boot-loader' || name === 'esp'
-}
-
 function findPending(
   workspace: Workspace,
   merged: readonly MergedClaim[],

@@ -4,6 +4,11 @@ import type { Bytes } from './bytes.ts'
 export const regenerations = ['units', 'tmpfiles', 'udev', 'initramfs', 'boot-loader', 'esp'] as const
 export type Regeneration = (typeof regenerations)[number]
 
+/** It is what the next boot reads. */
+export function isForBoot(name: string): boolean {
+  return name === 'initramfs' || name === 'boot-loader' || name === 'esp'
+}
+
 /** Mode is the permission bits (0o644); in JSON it is the string "0644". */
 export type FileValue = { readonly content: Bytes; readonly mode: number; readonly uid: number; readonly gid: number }
 export type DirectoryValue = { readonly mode: number; readonly uid: number; readonly gid: number }

@@ -1,5 +1,5 @@
 import type { Bytes } from '../core/bytes.ts'
-import { regenerations, type Change, type FileValue, type Regeneration } from '../core/change.ts'
+import { isForBoot, regenerations, type Change, type FileValue, type Regeneration } from '../core/change.ts'
 import { error, type Diagnostic } from '../core/diagnostic.ts'
 import type { HostAddress } from '../core/host-address.ts'
 import type { RecordDocument, RecordState, RecordSummary } from '../core/record.ts'
@@ -124,7 +124,7 @@ class Path {
   takeBack({ id, state }: RecordSummary): void {
     const manifest = parseManifest(this.frames.blobs.get(`${id}/manifest`) ?? '')
     const isOpen = manifest.isTrial && openStates.has(state)
-    const boot = manifest.regenerate.some((name) => name === 'initramfs' || name === 'boot-loader' || name === 'esp')
+    const boot = manifest.regenerate.some(isForBoot)
     const rebuilt = manifest.regenerate.filter((name) => !isOpen || !built.has(name))
     for (const name of regenerations) if (rebuilt.includes(name)) this.regenerate.add(name)
     for (const operation of manifest.operations.toReversed()) this.step(id, operation, boot)

@@ -1,3 +1,4 @@
+import { isForBoot } from '../core/change.ts'
 import type { Change } from '../core/change.ts'
 import type { HostPlan } from '../core/plan.ts'
 import { encodeText } from './fields.ts'
@@ -32,7 +33,7 @@ export function formatExtras(operations: readonly Change[], { trial, watchSecond
 /** Something of a plan acts at boot, so that there is a boot to try. */
 export function isBootPlan({ reboot, changes, regenerate }: HostPlan): boolean {
   if (reboot !== 'needed') return false
-  const isRebuilt = regenerate.some((name) => name === 'boot-loader' || name === 'initramfs')
+  const isRebuilt = regenerate.some(isForBoot)
   return isRebuilt || changes.some(({ takesEffect }) => takesEffect === 'boot')
 }
 
