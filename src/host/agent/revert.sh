@@ -64,7 +64,7 @@ remove_temporaries() {
 remove_temporary() {
   decode "$4"
   case $3 in
-    file | link) set -- "$decoded" ;;
+    file | link | directory) set -- "$decoded" ;;
     unit)
       # shellcheck disable=SC2046
       set -- "/etc/systemd/system/$decoded" $(install_links "$decoded")
