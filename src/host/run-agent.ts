@@ -147,6 +147,24 @@ const hints: Readonly<Record<string, string>> = {
   GUESTS_RUNNING: 'shut them down first',
   RECORD_OPEN: 'try it: passway reboot; confirm its trial: passway confirm; take it back: passway rollback',
   TRIAL_UNSUPPORTED: 'an EFI system partition mounted at /boot/efi makes trials possible; or apply with --no-trial',
+  STATE_UNSAFE: 'look who changed it; give it back to root alone (chown root:, chmod 0700), or move it away',
+  MANIFEST_INVALID:
+    'what the record says was changed or damaged: compare with its before/ by hand, then move the record away',
+  RECORD_DAMAGED:
+    'what was saved before is not what the record says: put the file back by hand, then move the record away',
+  RECORD_UNKNOWN: 'see what is there: passway records',
+  READ_ONLY: 'look at dmesg for why the file system is read-only, or make room on it; nothing else was changed',
+  WRITE_FAILED: 'look at the file system (dmesg, df, df -i), then run the command again',
+  DIRECTORY_MISSING: 'make the directory, or install the package that it belongs to; then plan again',
+  IMMUTABLE: 'take the flag away with chattr if nobody needs it, then plan again',
+  LINK_ESCAPES: 'look at the link; passway_root must hold all that the host is made of',
+  ATTRIBUTES_UNSUPPORTED: 'look at what the file system of that directory keeps (mount options)',
+  REGENERATION_FAILED: 'run the tool by hand on the host and mend what it says; nothing stays of this run',
+  IMAGE_UNREADABLE: 'look at the image with lsinitramfs on the host',
+  IMAGE_LACKS_MODULE: 'look whether the module is there for that kernel (modinfo -k)',
+  TOOL_MISSING: 'install the package that brings the tool',
+  READ_BACK_DIFFERS: 'something on the host writes the same file: find it, then plan again',
+  ARTEFACT_CHANGED: 'take the record back with passway rollback, then apply again',
   UNREACHED: 'nobody could log in after the change, so it was taken back',
 }
 

@@ -6,15 +6,42 @@ find_state() {
   locate /etc/. || return 1
   state_etc=$(stat -c %d "$located" 2>/dev/null)
   if [ -n "$state_var" ] && [ -n "$state_etc" ] && [ "$state_var" != "$state_etc" ]; then
-    locate /etc/passway || return 1
+    state_name=/etc/passway
   else
-    locate /var/lib/passway || return 1
+    state_name=/var/lib/passway
   fi
+  locate "$state_name" || return 1
   state=$located
   records=$state/records
 }
 
+# Whoever can exchange a directory above could hand us records of his own.
+check_state_path() {
+  state_above=$root state_rest=${state_name#/}
+  while :; do
+    case $state_rest in
+      */*) state_above=$state_above/${state_rest%%/*} state_rest=${state_rest#*/} ;;
+      *) return 0 ;;
+    esac
+    if [ -L "$state_above" ]; then
+      fail STATE_UNSAFE "$(inside "$state_above") is a link: the state directory $state_name is not kept behind one" \
+        "it leads to $(readlink "$state_above")"
+      return 1
+    fi
+    [ -e "$state_above" ] || return 0
+    state_found=$(stat -c '%u %a' "$state_above")
+    case $uid:$state_found in
+      0:"0 "*[2367] | 0:"0 "*[2367]?) ;;
+      "$uid:$uid "* | "$uid:0 "*) continue ;;
+    esac
+    fail STATE_UNSAFE "$(inside "$state_above"), where the state directory is, can be written by others than root" \
+      "found: uid and mode $state_found"
+    return 1
+  done
+}
+
 check_state() {
+  check_state_path || return 1
   [ -d "$state" ] && [ ! -L "$state" ] || return 1
   state_found=$(stat -c '%u %a' "$state")
   [ "$state_found" = "$uid 700" ] ||
@@ -23,6 +50,7 @@ check_state() {
 }
 
 create_state() {
+  check_state_path || return 1
   if [ ! -e "$state" ] && [ ! -L "$state" ]; then
     (umask 022 && mkdir -p "${state%/*}") && mkdir "$state" || { fail READ_ONLY "$state cannot be made" || return 1; }
     durable "${state%/*}"
