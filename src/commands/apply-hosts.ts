@@ -1,14 +1,11 @@
 import type { HostAddress } from '../core/host-address.ts'
-import type { HostPlan } from '../core/plan.ts'
-import { applyPlan, type ApplyResult } from '../host/execute.ts'
-import { isBootPlan, mayCutConnection, type ManifestExtras } from '../host/trial-lines.ts'
+import type { ApplyResult } from '../host/execute.ts'
 import { readRecords } from '../host/read-records.ts'
 import type { HostDocument } from '../report/documents.ts'
 import { renderDone, renderEnding } from '../report/done-text.ts'
 import { escapeForTerminal } from '../report/escape.ts'
-import type { Progress } from '../report/progress.ts'
 import { controllerName } from './controller.ts'
-import { endingWritten, type Command } from './endings.ts'
+import { endingWritten } from './endings.ts'
 import { finish } from './finish.ts'
 import { commandLine } from './next-commands.ts'
 import { notBegun } from './not-begun.ts'
@@ -19,21 +16,10 @@ import { rescueLines } from './rescue-lines.ts'
 import { runBatches } from './run-batches.ts'
 import { confirmWithin, textOptions, type RunContext } from './run-context.ts'
 import { endingOf } from './show-plans.ts'
-import { tellEvent } from './tell-event.ts'
 import { tellWayBack } from './tell-way-back.ts'
 import { describeTrial, type Done } from './trial-end.ts'
 import { tryBoot } from './try-boot.ts'
-
-/** What is run after a host was refused: a saved plan that is stale is made again, not applied again. */
-export type Again = Required<Command>
-
-/** A run: one record ID on all its hosts. */
-export type ApplyRun = {
-  readonly id: string
-  readonly created: string
-  readonly again: Again
-  readonly progress: Progress
-}
+import { nothingWritten, writePlan, type Again, type ApplyRun } from './write-plan.ts'
 
 /** Applies what is due, host by host, and says how each ended. */
 export async function applyHosts(
@@ -87,7 +73,7 @@ function skipped(context: RunContext, host: HostResult, { again }: ApplyRun): Do
 async function applyHost(context: RunContext, host: HostResult, run: ApplyRun): Promise<Done> {
   const { plan, target } = host
   if (plan === null) throw new Error('a host without a plan is not applied')
-  const applied = isWritten(plan) ? await write(context, host, run) : nothingWritten(plan)
+  const applied = isWritten(plan) ? await writePlan(context, host, run) : { ...nothingWritten, reboot: plan.reboot }
   if (applied.record !== null) await copyRecords(target.address)
   if (applied.outcome === 'staged' && applied.record !== null && context.options.reboot === true)
     return bootTrial(context, host, { run, applied, record: applied.record })
@@ -118,71 +104,6 @@ async function bootTrial(context: RunContext, host: HostResult, { run, applied, 
 async function copyRecords(address: HostAddress): Promise<void> {
   const { reached, records } = await readRecords(address, { by: controllerName(), master: true })
   if (reached) keepCopies(address.name, records)
-}
-
-async function write(context: RunContext, host: HostResult, run: ApplyRun): Promise<ApplyResult> {
-  const { address } = host.target
-  const extras = extrasFor(context, address, host.plan as HostPlan)
-  const { watchSeconds } = extras
-  return applyPlan(address, host.plan as HostPlan, {
-    id: run.id,
-    created: run.created,
-    by: controllerName(),
-    playbooks: run.again.playbooks,
-    accepted: host.tasks.flatMap((task, index) => [...task.accept].map(([code, why]) => ({ task: index, code, why }))),
-    rescue: rescueLines(run.id, host.places, { trial: Boolean(extras.trial) }),
-    ...extras,
-    ...(typeof watchSeconds === 'number' && { suspectAfterMs }),
-    master: true,
-    signal: context.signal,
-    onEvent: (event) => {
-      tellEvent(run.progress, address.name, event)
-      if (event.name === 'waiting') void keepReachable(context, address, { run, seconds: Number(event.fields[0]) })
-    },
-  })
-}
-
-/** A tree boots nothing and has no connection to lose. */
-function extrasFor(context: RunContext, { root, connection }: HostAddress, plan: HostPlan): ManifestExtras {
-  if (root !== null) return {}
-  const { options } = context
-  const kernel = options.trial !== false && isBootPlan(plan) ? plan.nextBoot?.entry.kernel : undefined
-  const confirmWithinSeconds = Math.ceil(confirmWithin(context) / 1000)
-  return {
-    trial: kernel === undefined ? null : { kernel, confirmWithinSeconds },
-    watchSeconds: connection === 'ssh' && mayCutConnection(plan.changes) ? watchSeconds : null,
-  }
-}
-
-/** Time to find out that a connection is gone, and for a few new ones. */
-const watchSeconds = 90
-const suspectAfterMs = 15_000
-
-/** What was changed on the running system stays if a new connection says so; the host waits for that. */
-async function keepReachable(
-  context: RunContext,
-  address: HostAddress,
-  { run, seconds }: { readonly run: ApplyRun; readonly seconds: number },
-): Promise<void> {
-  run.progress.tell(address.name, 'that may have cut the network: logging in again')
-  const { keepChanges } = await import('../host/keep-changes.ts')
-  const isKept = await keepChanges(address, { id: run.id, by: controllerName(), seconds, signal: context.signal })
-  const words = isKept ? 'it is reached as before' : 'nobody gets in: it takes the change back by itself'
-  run.progress.tell(address.name, words)
-}
-
-/** Everything is saved already and waits for the boot alone. */
-function nothingWritten(plan: HostPlan): ApplyResult {
-  return {
-    outcome: 'committed',
-    record: null,
-    state: null,
-    reboot: plan.reboot,
-    regenerated: [],
-    leftToDo: [],
-    diagnostics: [],
-    reached: true,
-  }
 }
 
 type Finished = {
@@ -226,7 +147,7 @@ function statusOf(applied: ApplyResult, boot: RebootOutcome | null): HostDocumen
 }
 
 /** Something is to be written or rebuilt. */
-export function isWritten(plan: HostPlan): boolean {
+export function isWritten(plan: NonNullable<HostResult['plan']>): boolean {
   return plan.changes.length > 0 || plan.regenerate.length > 0
 }
 

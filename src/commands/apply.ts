@@ -4,7 +4,7 @@ import { exitCodes } from '../core/exit-codes.ts'
 import { closeMasters } from '../host/ssh-master.ts'
 import { count } from '../report/plan-text.ts'
 import { startProgress, type Progress } from '../report/progress.ts'
-import { applyHosts, isWritten, unwritten, type Again } from './apply-hosts.ts'
+import { applyHosts, isWritten, unwritten } from './apply-hosts.ts'
 import { confirm } from './ask.ts'
 import { createRunId } from './controller.ts'
 import { exitCodeOf, finish } from './finish.ts'
@@ -12,6 +12,7 @@ import { planHosts, type HostResult, type PlannedHosts } from './plan-hosts.ts'
 import type { RunContext } from './run-context.ts'
 import { findSavedPlan } from './saved-plan.ts'
 import { hostPlanDocument, renderFleet, renderHostPlan } from './show-plans.ts'
+import type { Again } from './write-plan.ts'
 
 /** `passway apply`: plans, shows, asks, applies; with `--reboot` also reboots and compares. */
 export async function runApply(given: RunContext, args: readonly string[]): Promise<number> {

@@ -38,7 +38,7 @@ export async function commitTrial(
 }
 
 /** Not confirmed, but the host has ended it otherwise: why it refused is a consequence. */
-function withoutErrors(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+export function withoutErrors(diagnostics: readonly Diagnostic[]): Diagnostic[] {
   return diagnostics.map((found) => (found.severity === 'error' ? { ...found, severity: 'warning' } : found))
 }
 

@@ -59,7 +59,7 @@ export function endingWritten(
   if (result.outcome === 'refused')
     return {
       state: 'as it was: its agent refused before the first write',
-      next: refusedNext(context, host, result, again),
+      next: refusedNext(context, host, result, command),
     }
   if (result.outcome === 'reverted')
     return { state: 'as it was before: its agent reverted everything and read it back', next: again }
@@ -72,9 +72,11 @@ export function endingWritten(
   return { state: 'not known: nothing was heard of the agent any more, which goes on by itself', next: records }
 }
 
-function refusedNext(context: RunContext, host: string, { diagnostics }: ApplyResult, again: string): string {
-  const isLocked = diagnostics.some(({ code }) => code === 'LOCKED')
-  return isLocked ? commandLine(context, 'records', { host }) : again
+function refusedNext(context: RunContext, host: string, { diagnostics }: ApplyResult, command: Command): string {
+  const codes = diagnostics.map(({ code }) => code)
+  if (codes.includes('LOCKED') || codes.includes('RECORD_OPEN')) return commandLine(context, 'records', { host })
+  const flags = codes.includes('TRIAL_UNSUPPORTED') ? ['--no-trial'] : []
+  return commandLine(context, command.verb, { host, playbooks: command.playbooks ?? [], flags })
 }
 
 /** Of a host that was to boot; null where it booted as predicted. */

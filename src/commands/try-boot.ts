@@ -2,7 +2,7 @@ import { error, hasErrors, type Diagnostic } from '../core/diagnostic.ts'
 import type { BootStatus } from '../host/read-status.ts'
 import { requestReboot, type RebootAsked } from '../host/reboot.ts'
 import { awaitReturn } from './await-return.ts'
-import { commitTrial, endOfStatus, takeBack } from './commit-trial.ts'
+import { commitTrial, endOfStatus, takeBack, withoutErrors } from './commit-trial.ts'
 import { compareHost } from './compare-host.ts'
 import { controllerName } from './controller.ts'
 import { commandLine, sshCommand } from './next-commands.ts'
@@ -24,15 +24,24 @@ export async function tryBoot(context: RunContext, trial: Trial): Promise<TrialE
     signal: context.signal,
     confirmWithinSeconds: Math.ceil(confirmWithinMs / 1000),
   })
-  if (!asked.ok) return endUntried(context, trial, asked)
+  if (!asked.ok && (!asked.isCut || address.connection === 'local')) return endUntried(context, trial, asked)
+  if (!asked.ok) return settle(context, trial, { told: withoutErrors(asked.diagnostics), askedAt, by })
   if (address.connection === 'local') return endLeft(trial, asked, by)
   const previousBootId = asked.bootId
   const back = await awaitReturn(context, { ...trial, previousBootId, patienceMs: patience(context, trial) })
   const told = [...asked.diagnostics, ...back.diagnostics]
   if (!back.isBack) return endUnreachable(context, trial, { diagnostics: told, askedAt, by })
-  const read = await readSettled(context, trial, (status) => status.open?.id !== record || status.token === record)
-  if (!read.ok) return endUnreachable(context, trial, { diagnostics: [...told, ...read.diagnostics], askedAt, by })
-  return judge(context, trial, read.status, told)
+  return settle(context, trial, { told, askedAt, by })
+}
+
+type Asked = { readonly told: readonly Diagnostic[]; readonly askedAt: Date; readonly by: Date }
+
+/** Where it stands, as it says itself. */
+async function settle(context: RunContext, trial: Trial, { told, askedAt, by }: Asked): Promise<TrialEnd> {
+  const { record } = trial
+  const read = await readSettled(context, trial, ({ open, token }) => open?.id !== record || token === record)
+  if (read.ok) return judge(context, trial, read.status, told)
+  return endUnreachable(context, trial, { diagnostics: [...told, ...read.diagnostics], askedAt, by })
 }
 
 function endUntried(

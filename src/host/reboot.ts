@@ -43,6 +43,8 @@ export type RebootAsked =
       readonly ok: false
       /** As far as it got before it was refused or cut. */
       readonly armed: string | null
+      /** It began to answer and was not heard to the end: it may be on its way down. */
+      readonly isCut: boolean
       readonly diagnostics: readonly Diagnostic[]
       readonly reached: boolean
     }
@@ -59,7 +61,8 @@ export async function requestReboot(
   const { diagnostics, reached } = run
   const armed = run.events.findLast(({ name }) => name === 'armed')?.fields[0] ?? null
   const bootId = /^boot\t([^\t\n]+)\t/m.exec(run.output.toString('latin1'))?.[1]
-  if (run.outcome !== 'done' || bootId === undefined) return { ok: false, armed, diagnostics, reached }
+  const isCut = run.outcome === 'lost' && (reached || signal?.aborted === true)
+  if (run.outcome !== 'done' || bootId === undefined) return { ok: false, armed, isCut, diagnostics, reached }
   return { ok: true, bootId, armed, diagnostics }
 }
 

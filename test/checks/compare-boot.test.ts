@@ -81,3 +81,25 @@ for (const [title, changes, what] of [
     t.true(different.map((row) => row.what).includes(what))
   })
 }
+
+const words = 'root=UUID=1 ro quiet iommu=pt'
+for (const [title, commandLine, trial, isOk] of [
+  ['what the trial entry adds is left out', `${words} passway.txn=A panic=30`, 'A', true],
+  ['with a watchdog', `${words} passway.txn=A panic=30 systemd.watchdog_sec=60`, 'A', true],
+  ['what stands after it counts', `${words} passway.txn=A panic=30 panic=10`, 'A', false],
+  ['a panic=30 before it is the host\u2019s own', `${words} panic=30 passway.txn=A panic=30`, 'A', false],
+  ['another trial', `${words} passway.txn=B panic=30`, 'A', false],
+  ['on a boot that should be none it counts', `${words} passway.txn=A panic=30`, null, false],
+  ['no trial, no token', words, 'A', true],
+] as const) {
+  test(`the command line of a trial: ${title}`, (t) => {
+    const [row] = compareBoot(predicted, seen({ commandLine }), trial).filter(({ what }) => what.endsWith('line'))
+    t.is(row?.ok, isOk, row?.seen)
+  })
+}
+
+test('a trial whose own command line has panic=30 keeps that one', (t) => {
+  const own = { ...predicted, kernelCommandLine: `${words} panic=30` }
+  const snapshot = seen({ commandLine: `${words} panic=30 passway.txn=A panic=30` })
+  t.true(compareBoot(own, snapshot, 'A').every(({ ok }) => ok))
+})

@@ -88,10 +88,10 @@ export type CommandRun = {
 export async function runCommand(
   t: ExecutionContext,
   command: (context: RunContext, args: readonly string[]) => Promise<number>,
-  options: CommandOptions & { readonly args?: readonly string[] },
+  options: CommandOptions & { readonly args?: readonly string[]; readonly signal?: AbortSignal },
 ): Promise<CommandRun> {
   const output = { stdout: '', stderr: '' }
-  const { args = [], ...rest } = options
+  const { args = [], signal = new AbortController().signal, ...rest } = options
   const context: RunContext = {
     options: { rebootTimeout: 60_000, ...rest },
     cwd: packageRoot,
@@ -101,7 +101,7 @@ export async function runCommand(
     isInteractive: false,
     isProgressWanted: false,
     bootIntervalMs: 20,
-    signal: new AbortController().signal,
+    signal,
     write: (text) => void (output.stdout += text),
     writeError: (text) => void (output.stderr += text),
   }

@@ -33,7 +33,7 @@ for (const [args, message] of [
   })
 }
 
-for (const command of ['plan', 'lint', 'apply', 'rollback', 'records', 'reboot']) {
+for (const command of ['plan', 'lint', 'apply', 'rollback', 'records', 'reboot', 'confirm']) {
   test(`${command} -K without a terminal is wrong usage, not a bug`, async (t) => {
     const playbooks = ['plan', 'lint', 'apply'].includes(command) ? ['playbooks/demo/playbook.yaml'] : []
     const { code, stderr } = await runCli([command, ...playbooks, '-K', '-i', 'localhost,'])
@@ -135,7 +135,7 @@ test('nothing to roll back is no refusal; a record that is not there is one', as
   t.true(unknown.stdout.includes('next: passway records -l elysium'), unknown.stdout)
 })
 
-for (const command of ['plan', 'apply', 'rollback', 'records', 'reboot', 'lint', 'modules', 'demo']) {
+for (const command of ['plan', 'apply', 'rollback', 'records', 'reboot', 'confirm', 'lint', 'modules', 'demo']) {
   test(`the help of ${command}: its own options first, an example, no bare numbers`, async (t) => {
     const { code, stdout } = await runCli([command, '--help'])
     t.is(code, 0)

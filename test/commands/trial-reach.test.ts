@@ -1,15 +1,20 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import test from 'ava'
 import { runApply } from '../../src/commands/apply.ts'
+import { endingWritten } from '../../src/commands/endings.ts'
+import type { HostResult } from '../../src/commands/plan-hosts.ts'
 import { rankByJumps } from '../../src/commands/rank-by-jumps.ts'
 import { runReboot } from '../../src/commands/reboot.ts'
-import type { CommandOptions } from '../../src/commands/run-context.ts'
+import type { CommandOptions, RunContext } from '../../src/commands/run-context.ts'
+import { writePlan, type ApplyRun } from '../../src/commands/write-plan.ts'
+import type { Change } from '../../src/core/change.ts'
 import type { HostAddress } from '../../src/core/host-address.ts'
 import { applyPlan } from '../../src/host/execute.ts'
 import { keepChanges } from '../../src/host/keep-changes.ts'
-import { applyOptions, planOf } from '../host/agent-hosts.ts'
+import { applyOptions, change, file, planOf } from '../host/agent-hosts.ts'
 import { testUnless } from '../host/skip.ts'
 import { makeFakeHosts, runCommand, type World } from './fake-host.ts'
 
@@ -28,15 +33,15 @@ test.before(async (t) => {
 
 test.after.always(() => fakes.remove())
 
+const gone = [Array.from({ length: 500 }, () => 'down' as const)]
+const shortly = { rebootTimeout: 2000, confirmWithin: 100 }
+
 /** An inventory of its own for a test. */
 function inventory(name: string, hosts: Readonly<Record<string, Readonly<Record<string, unknown>>>>): CommandOptions {
   const path = join(fakes.directory, `${name}.yaml`)
   writeFileSync(path, JSON.stringify({ all: { hosts } }))
   return { inventory: [path] }
 }
-
-const gone = [Array.from({ length: 500 }, () => 'down' as const)]
-const shortly = { rebootTimeout: 2000, confirmWithin: 100 }
 
 test('passway_power: a host that hangs is power-cycled once, with its name in the environment alone', async (t) => {
   fakes.add('hung', { scripts: gone, record: staged, reason: { code: 'TRIAL_FAILED', text: 'it ended early' } })
@@ -153,11 +158,11 @@ test('live changes: nobody gets in any more, so the host takes them back and say
 
 test('live changes: a connection that fell silent after one is given up long before ssh does', async (t) => {
   fakes.add('silent', { watch: 20, fallsSilent: true })
-  const change = { kind: 'driver', target: '0000:01:00.0', before: 'e1000e', after: null } as const
+  const released: Change = { ...change('driver', '0000:01:00.0', 'e1000e', null), takesEffect: 'now' }
   const id = '20261121T081500Z-7f3a9c'
   const address: HostAddress = { name: 'silent', connection: 'ssh', address: 'silent', become: false, root: null }
   const started = Date.now()
-  const result = await applyPlan(address, planOf([{ ...change, tasks: [], regenerate: [], takesEffect: 'now' }]), {
+  const result = await applyPlan(address, planOf([released]), {
     ...applyOptions(id),
     watchSeconds: 20,
     suspectAfterMs: 300,
@@ -169,4 +174,31 @@ test('live changes: a connection that fell silent after one is given up long bef
   t.is(result.outcome, 'committed')
   t.true(Date.now() - started < 40_000)
   t.deepEqual(fakes.readLog('silent'), ['apply', 'watch', 'keep'])
+})
+
+test('Ctrl-C while a trial boots: the host goes on by itself, and it is told how', async (t) => {
+  fakes.add('left-alone', { scripts: gone, record: staged })
+  const interrupt = new AbortController()
+  const run = runCommand(t, runReboot, { inventory: ['left-alone,'], signal: interrupt.signal })
+  while (!fakes.read('left-alone').coming) await pause(50)
+  interrupt.abort()
+  const { code, stdout } = await run
+  t.is(code, 1)
+  t.regex(stdout, /unconfirmed, it takes the trial back by itself and boots what it had before, by \d\d:\d\d:\d\d UTC/)
+  t.regex(stdout, /next: passway confirm -i left-alone,/)
+})
+
+test('a plan for the boot of a host that nobody knows the boot of is not sent; --no-trial is offered', async (t) => {
+  const changes = [{ ...change('file', '/etc/modprobe.d/x.conf', null, file('x')), takesEffect: 'boot' } as Change]
+  const plan = planOf(changes, { reboot: 'needed', nextBoot: null })
+  const places = { stateDirectory: '/var/lib/passway', rootDevice: null, mounts: [] }
+  const target = { address: host('nowhere'), plays: [] }
+  const planned = { target, plan, places, tasks: [] } as unknown as HostResult
+  const run = { id: 'X', created: '', again: { verb: 'apply', playbooks: [] } } as unknown as ApplyRun
+  const context = { options: {}, signal: new AbortController().signal } as unknown as RunContext
+  const result = await writePlan(context, planned, run)
+  t.like(result, { outcome: 'refused', record: null, diagnostics: [{ code: 'TRIAL_UNSUPPORTED' }] })
+  const command = { verb: 'apply', playbooks: ['a.yaml'] }
+  const ending = endingWritten(context, target.address, { result, boot: null, command })
+  t.is(ending?.next, 'passway apply a.yaml -l nowhere --no-trial')
 })

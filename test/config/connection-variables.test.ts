@@ -30,6 +30,12 @@ const addresses: readonly [string, object, ConnectionOptions?][] = [
     '{ansible_ssh_host: old, ansible_ssh_user: u, ansible_become_pass: p}',
     { ...bare, address: 'old', user: 'u', becomePassword: 'p' },
   ],
+  [
+    `{passway_power: "ipmitool -H '{{ inventory_hostname }} bmc' chassis power cycle"}`,
+    { ...bare, power: ['ipmitool', '-H', 'pve1 bmc', 'chassis', 'power', 'cycle'] },
+  ],
+  ['{passway_power: [ipmitool, "a b; c"]}', { ...bare, power: ['ipmitool', 'a b; c'] }],
+  ['{passway_power: ""}', bare],
   ['{ansible_ssh_private_key_file: ~/.ssh/k}', { ...bare, privateKeyFile: '~/.ssh/k' }],
   [
     `{ansible_ssh_common_args: "-o ProxyCommand='ssh -W %h:%p b' -J x"}`,
