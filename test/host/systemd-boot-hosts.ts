@@ -76,6 +76,12 @@ if [ -z "$2" ]; then rm -f $file; exit; fi
 { printf '\\007\\000\\000\\000'; printf '%s' "$2" | sed 's/./&\\n/g' | while read -r char; do printf '%s\\000' "$char"; done; } >$file
 `
 
+/** efivarfs does not seek. */
+const tail = `#!/bin/sh
+case "$*" in */sys/*) echo "tail: cannot seek: Illegal seek" >&2; exit 1 ;; esac
+exec busybox tail "$@"
+`
+
 /** The hook of Debian's package: a new image is copied at once. */
 const withHook = `${updateInitramfs}[ ! -e /etc/lazy-entry ] && kernel-install add $3 /boot/vmlinuz-$3 /boot/initrd.img-$3 || :
 `
@@ -86,6 +92,7 @@ export function makeSystemdBootHost(t: ExecutionContext, shell: (typeof shells)[
     '/usr/bin/unmkinitramfs': unmkinitramfs,
     '/usr/bin/kernel-install': kernelInstall,
     '/usr/bin/bootctl': bootctl,
+    '/bin/tail': tail,
   }
   const root = makeMiniHost(t, { shell, tools, tree })
   for (const kernel of [release, olderRelease]) inMiniHost(root, `update-initramfs -u -k ${kernel}`)

@@ -304,9 +304,10 @@ drop_entries() {
 
 # ---------------------------------------------------------------------------------------------------------- variables
 
-# variable_of NAME: text of an EFI variable of the loader: UTF-16 behind four bytes of attributes.
+# variable_of NAME: text of an EFI variable of the loader: UTF-16 behind four bytes of attributes. tail cannot seek in it.
 variable_of() {
-  tail -c +5 "/sys/firmware/efi/efivars/$1-$vendor_guid" 2>/dev/null | tr -d '\000'
+  # shellcheck disable=SC2002
+  cat "/sys/firmware/efi/efivars/$1-$vendor_guid" 2>/dev/null | tail -c +5 | tr -d '\000'
 }
 
 has_variables() {
