@@ -23,6 +23,8 @@ export type MachineOptions = {
   readonly watchdog?: boolean
   /** Resumes what `freeze` left in this directory. */
   readonly from?: string
+  /** Boots a disk of an earlier run. */
+  readonly disk?: string
 }
 
 /** `status` is the exit status of the remote command; 255 also where ssh itself failed. */
@@ -270,7 +272,8 @@ export async function buildDisk(variant: Variant = 'bios-ext4'): Promise<string>
 }
 
 async function findBase(image: string, options: MachineOptions): Promise<Base> {
-  const { from } = options
+  const { from, disk } = options
+  if (disk !== undefined) return { disk, directory: undefined, memory: undefined }
   if (from === undefined) return saveOverlay(image, options)
   return { disk: join(from, 'disk.qcow2'), directory: from, memory: join(from, 'memory') }
 }
