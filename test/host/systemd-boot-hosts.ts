@@ -83,7 +83,8 @@ exec busybox tail "$@"
 `
 
 /** The hook of Debian's package: a new image is copied at once. */
-const withHook = `${updateInitramfs}[ ! -e /etc/lazy-entry ] && kernel-install add $3 /boot/vmlinuz-$3 /boot/initrd.img-$3 || :
+const withHook = `${updateInitramfs}[ -e /etc/lazy-entry ] || [ -n "\${4-}" ] ||
+  kernel-install add $3 /boot/vmlinuz-$3 /boot/initrd.img-$3 || :
 `
 
 export function makeSystemdBootHost(t: ExecutionContext, shell: (typeof shells)[number] = 'busybox sh'): string {
