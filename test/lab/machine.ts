@@ -165,6 +165,16 @@ async function freezeTo(run: string, target: string, switchOff: () => Promise<vo
     if (await exists(join(run, name))) await rename(join(run, name), join(target, name))
 }
 
+/** What was frozen stands still until it is told to go on. */
+async function resume(directory: string): Promise<void> {
+  for (let tries = 0; tries < 240; tries += 1) {
+    await sleep(500)
+    const answer = await askMonitor(directory, 'query-status').catch(() => null)
+    if ((answer as { status?: string } | null)?.status === 'paused') break
+  }
+  await askMonitor(directory, 'cont')
+}
+
 async function openMachine(image: string, base: Base, options: MachineOptions, restart: boolean): Promise<Opened> {
   const directory = await mkdtemp(join(findCache(), 'run-'))
   const port = options.port ?? (await findFreePort())
@@ -281,7 +291,9 @@ async function findBase(image: string, options: MachineOptions): Promise<Base> {
 /** Builds what is not in the cache, starts a machine from the saved overlay and waits for ssh. */
 export async function startMachine(options: MachineOptions): Promise<Machine> {
   const image = await buildDisk(options.variant)
-  const { machine } = await openMachine(image, await findBase(image, options), options, true)
+  const base = await findBase(image, options)
+  const { machine } = await openMachine(image, base, options, true)
+  if (base.memory !== undefined) await orStop(machine, resume(machine.directory))
   await orStop(machine, machine.waitForSsh(bootSeconds))
   return machine
 }
