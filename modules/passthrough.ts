@@ -4,9 +4,9 @@ import type { Diagnostic } from '../src/core/diagnostic.ts'
 import type { Expansion, ModulePlan, TaskOptions } from '../src/core/module.ts'
 import type { PciFunction, Snapshot } from '../src/core/snapshot.ts'
 import { formatSlot } from '../src/pci/address.ts'
+import { findBuiltinDrivers } from '../src/pci/builtin-drivers.ts'
 import { collectParts, formatShortId, staysAsBridge } from '../src/pci/closure-parts.ts'
 import { describeFunction } from '../src/pci/describe-function.ts'
-import { findNativeDrivers } from '../src/pci/devices.ts'
 import { needsIntelArgument } from '../src/pci/iommu.ts'
 import { defineModule } from './shared/define-module.ts'
 import { chooseListed, devicesParam } from './shared/device-selectors.ts'
@@ -91,9 +91,7 @@ function findMembers({ group }: Params, chosen: readonly PciFunction[], snapshot
 /** Why ids cannot name these functions; empty where they can. */
 function findReasons(members: readonly PciFunction[], snapshot: Snapshot): readonly string[] {
   const shared = members.filter((member) => snapshot.pci.some((other) => isEqualDevice(member, other)))
-  const builtin = members.filter((member) =>
-    findNativeDrivers(snapshot, member).some(({ builtinIn }) => builtinIn.length > 0),
-  )
+  const builtin = members.filter((member) => findBuiltinDrivers(snapshot, member).length > 0)
   const isLong = members.map(formatShortId).join(',').length > 1023
   return [
     ...shared.map((member) => `another device has its id: ${describeFunction(member)}`),

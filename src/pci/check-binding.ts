@@ -3,9 +3,10 @@ import type { Diagnostic } from '../core/diagnostic.ts'
 import { refuse } from '../core/refuse.ts'
 import type { PciFunction } from '../core/snapshot.ts'
 import { formatSlot } from './address.ts'
+import { findBuiltinDrivers } from './builtin-drivers.ts'
 import { staysAsBridge } from './closure-parts.ts'
 import { describeFunction } from './describe-function.ts'
-import { findFunctionsById, findNativeDrivers } from './devices.ts'
+import { findFunctionsById } from './devices.ts'
 import { formatPciId } from './id.ts'
 import type { PciId } from './id.ts'
 import type { Targets } from './targets.ts'
@@ -54,14 +55,12 @@ function sharedId(id: string, functions: readonly PciFunction[], options: Target
 
 export function checkBuiltinDrivers({ snapshot, functions }: Targets): readonly Diagnostic[] {
   return functions.flatMap((found) =>
-    findNativeDrivers(snapshot, found)
-      .filter(({ builtinIn }) => builtinIn.length > 0)
-      .map(({ module, builtinIn }) => builtinDriver(found, module, builtinIn)),
+    findBuiltinDrivers(snapshot, found).map(({ name, releases }) => builtinDriver(found, name, releases)),
   )
 }
 
-function builtinDriver(found: PciFunction, module: string, releases: readonly string[]): Diagnostic {
-  const message = `${module} is built in to kernel ${releases.join(', ')} and takes ${found.address} before vfio-pci can`
+function builtinDriver(found: PciFunction, driver: string, releases: readonly string[]): Diagnostic {
+  const message = `${driver} is built in to kernel ${releases.join(', ')} and takes ${found.address} before vfio-pci can`
   return error('DRIVER_BUILTIN', message, {
     hint: 'ids cannot help here: bind the device by address, with driver_override',
     evidence: [describeFunction(found)],

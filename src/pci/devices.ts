@@ -49,10 +49,7 @@ export type NativeDriver = {
   readonly builtinIn: readonly string[]
 }
 
-/**
- * Modules that would bind this function by its alias, over all installed kernels, sorted by name. A bound driver that no
- * alias names (bound by hand, or an alias table that is not there) counts as well.
- */
+/** Modules that would bind this function by its alias, over all installed kernels, sorted by name. */
 export function findNativeDrivers(snapshot: Snapshot, target: PciFunction): readonly NativeDriver[] {
   const found = new Map<string, Set<string>>()
   for (const kernel of snapshot.kernels) {

@@ -3,6 +3,7 @@ export type PublicDiagnostic = {
   readonly severity: 'error' | 'warning' | 'note'
   readonly code: string
   readonly message: string
+  readonly evidence?: readonly string[]
   readonly source?: { readonly file: string; readonly line: number; readonly column: number }
 }
 
