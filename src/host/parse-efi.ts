@@ -6,5 +6,5 @@ export function parseEfi(output: ProbeOutput): Snapshot['efi'] {
   const rows = sectionLines(output, 'efi').map((line) => line.split('\t'))
   const variables = rows.flatMap(([kind, name = '', text = '']) => (kind === 'variable' ? [[name, text] as const] : []))
   const images = rows.flatMap(([kind, path = '']) => (kind === 'image' ? [path] : []))
-  return { variables: new Map(variables), images: images.toSorted() }
+  return { variables: new Map(variables), images: [...new Set(images)].toSorted() }
 }
