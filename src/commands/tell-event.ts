@@ -5,8 +5,11 @@ import type { Progress } from '../report/progress.ts'
 export function tellEvent(progress: Progress, host: string, event: AgentEvent): void {
   const [first = '', second = '', third = '', fourth = ''] = event.fields
   if (event.name === 'step') progress.show(`${host}: ${first}/${second} ${third} ${fourth}`)
+  else if (event.name === 'regenerate' && first === 'trial') progress.tell(host, 'staging what the trial boots')
   else if (event.name === 'regenerate') progress.tell(host, `rebuilding ${nameDerived(first)}`)
   else if (event.name === 'building') progress.tell(host, `building the image of ${first}`)
+  else if (event.name === 'reading') progress.show(`${host}: reading the image of ${first}`)
+  else if (event.name === 'reverting') progress.tell(host, 'taking it back')
   else if (event.name === 'note') progress.tell(host, first)
 }
 

@@ -9,7 +9,7 @@ import { agentBlob } from './agent-blob.ts'
 import type { Blob } from './fields.ts'
 import { formatFileValue, parseFileValue, parseManifest, parseValue, type ManifestOperation } from './manifest.ts'
 import { mergeRevert } from './merge-revert.ts'
-import { findDocument, formatSummary, parseFrames, type Frames } from './read-records.ts'
+import { findDocument, formatRecord, parseFrames, type Frames } from './read-records.ts'
 import { runAgent, type AgentOptions } from './run-agent.ts'
 
 export type RollbackRequest = Pick<AgentOptions, 'signal' | 'master'> & {
@@ -50,10 +50,9 @@ export async function planRollback(host: HostAddress, request: RollbackRequest):
   const call = formatCall({ verb: 'read', root: host.root, id: request.record, controller: request.by })
   const run = await runAgent(host, call, request)
   const frames = parseFrames(run.output)
-  const records = frames.records.map((row) => ({
-    ...formatSummary(row),
-    document: findDocument(frames.blobs.get(`${row[0]}/record.json`)),
-  }))
+  const records = frames.records.map((row) =>
+    formatRecord(row, findDocument(frames.blobs.get(`${row[0]}/record.json`))),
+  )
   const steps = planSteps(frames, records, request)
   return { ...steps, records, reached: run.reached, diagnostics: [...run.diagnostics, ...steps.diagnostics] }
 }

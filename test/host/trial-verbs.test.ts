@@ -45,6 +45,8 @@ test('a host without records', async (t) => {
 test('staged: it waits, and its way back changes what acted at once alone', async (t) => {
   const { host, id } = stageOne(t)
   t.like(await status(t, host), { token: null, open: { id, state: 'staged', secondsLeft: null } })
+  const [record] = (await readRecords(localHost(host.root), by)).records
+  t.like(record, { id, state: 'staged' })
   const plan = await planRollback(localHost(host.root), by)
   t.deepEqual(
     plan.changes.map(({ target }) => target),
