@@ -151,6 +151,15 @@ test('staged, armed, tried and confirmed', (t) => {
 const ways: readonly [title: string, go: (root: string, id: string) => void, reason: string][] = [
   ['the loader booted the old entry', (root) => boot(root, null), 'TRIAL_FAILED'],
   [
+    'somebody built an image in the trial, and nobody confirmed',
+    (root, id) => {
+      boot(root, id)
+      inMiniHost(root, `update-initramfs -u -k ${release}`)
+      boot(root, null)
+    },
+    'NOT_CONFIRMED',
+  ],
+  [
     'nobody confirmed',
     (root, id) => {
       boot(root, id)

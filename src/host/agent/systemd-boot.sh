@@ -57,14 +57,18 @@ kept_release() {
 # save_entries: entries and all they boot, by hash; bytes are saved where /boot does not have the same.
 # before/entries/list: lines HASH NAME PATH (below ROOT); the hash is - for what is not there.
 save_entries() {
-  wants_regeneration esp && can_regenerate esp || return 0
-  mkdir -p "$record/before/entries" && : >"$record/before/entries/list"
+  { wants_regeneration esp || [ -n "$trial_release" ]; } && can_regenerate esp || return 0
+  # When a trial is made the default they were saved already, as they were before the trial.
+  [ ! -f "$record/before/entries/list" ] || return 0
+  mkdir -p "$record/before/entries" && : >"$record/before/entries/list.new"
   for release in $(installed_releases); do
     save_entry_file "$release.conf" "loader/entries/$entries_token-$release.conf" || return 1
     save_entry_file "$release.linux" "$entries_token/$release/linux" "vmlinuz-$release" || return 1
     save_entry_file "$release.initrd" "$entries_token/$release/initrd.img-$release" "initrd.img-$release" || return 1
   done
-  durable "$record/before/entries/list" "$record/before/entries" "$record/before"
+  durable "$record/before/entries/list.new"
+  mv "$record/before/entries/list.new" "$record/before/entries/list"
+  durable "$record/before/entries" "$record/before"
 }
 
 # save_entry_file NAME PATH [NAME_IN_BOOT]
@@ -81,7 +85,7 @@ save_entry_file() {
       }
     fi
   fi
-  printf '%s\t%s\t%s\n' "$save_hash" "$1" "$2" >>"$record/before/entries/list"
+  printf '%s\t%s\t%s\n' "$save_hash" "$1" "$2" >>"$record/before/entries/list.new"
 }
 
 # restore_entries: images of /boot are back already. Afterwards the loader has its own default again.
@@ -370,7 +374,7 @@ systemd_boot_stage_trial() {
     *) trial_line="$trial_line systemd.machine_id=$entries_token" ;;
   esac
   printf '%s\n' "$trial_line" >"$record/trial-line"
-  write_entry_before || return 1
+  save_entries && write_entry_before || return 1
   entry_path "passway-before-$id" && [ -f "$located" ] || {
     fail TRIAL_UNSUPPORTED "no entry of before can be made" || return 1
   }
