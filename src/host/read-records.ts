@@ -37,11 +37,8 @@ function readRow(row: readonly string[], blobs: ReadonlyMap<string, Bytes>): Hos
   return formatRecord(row, findDocument(blobs.get(`${id}/record.json`)))
 }
 
-/** An agent that gives no reasons does not say `waiting` either: what it staged for a trial and did not end waits. */
 export function formatRecord(row: readonly string[], document: RecordDocument | null): HostRecord {
-  const summary = formatSummary(row)
-  const isWaiting = row.length < 5 && summary.state === 'interrupted' && Boolean(document?.trial)
-  return { ...summary, ...(isWaiting && { state: 'staged' }), document }
+  return { ...formatSummary(row), document }
 }
 
 /**

@@ -263,10 +263,18 @@ tell_file() {
 
 tell_records() {
   list_records | while IFS=' ' read -r tell_seq tell_id tell_state; do
-    printf 'record\t%s\t%s\t%s\t%s\n' "$tell_id" "$tell_seq" "$tell_state" "$(yes_or_no is_running "$tell_id")"
+    tell_state_line "$tell_id" "$tell_seq" "$tell_state"
     tell_file "$tell_id/record.json" "$records/$tell_id/record.json"
   done
   end 'done'
+}
+
+# tell_state_line ID SEQ STATE: whether its agent lives, or it waits for a boot that tries it, and why it was reverted.
+tell_state_line() {
+  tell_live=$(yes_or_no is_running "$1")
+  if [ "$tell_live$3" = nostaged ] && (open_record "$1" >/dev/null && is_waiting); then tell_live=waiting; fi
+  tell_reason=$(cat "$records/$1/reason" 2>/dev/null)
+  printf 'record\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$tell_live" "${tell_reason:--$TAB-}"
 }
 
 # A record, those that stand above it, and what is there now: all that the diff of a rollback needs.
@@ -279,8 +287,7 @@ tell_record() {
   for tell_id in $(list_records | sort -rn | awk -v target="$target_id" '$2 == target || $3 != "reverted" { print $2 }
     $2 == target { exit }'); do
     open_record "$tell_id" || continue
-    printf 'record\t%s\t%s\t%s\t%s\n' "$tell_id" "$(cat "$record/seq")" "$(state_of "$tell_id")" \
-      "$(yes_or_no is_running "$tell_id")"
+    tell_state_line "$tell_id" "$(cat "$record/seq")" "$(state_of "$tell_id")"
     tell_file "$tell_id/record.json" "$record/record.json"
     tell_file "$tell_id/manifest" "$record/manifest"
     for_each "$operations" tell_operation
