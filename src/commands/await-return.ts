@@ -16,6 +16,8 @@ type Awaited = {
 
 export type Return = {
   readonly isBack: boolean
+  /** It answers, and runs the same boot. */
+  readonly isStill: boolean
   /** Of the new boot. */
   readonly bootId: string
   readonly diagnostics: readonly Diagnostic[]
@@ -43,8 +45,8 @@ export function rebootTimeout({ options }: RunContext): number {
 }
 
 function describeWait(end: BootWaitEnd, told: readonly Diagnostic[]): Return {
-  if (end.ok) return { isBack: true, bootId: end.bootId, diagnostics: told }
-  return { isBack: false, bootId: '', diagnostics: [...told, end.diagnostic] }
+  if (end.ok) return { isBack: true, isStill: false, bootId: end.bootId, diagnostics: told }
+  return { isBack: false, isStill: end.last?.state === 'old', bootId: '', diagnostics: [...told, end.diagnostic] }
 }
 
 async function wait(

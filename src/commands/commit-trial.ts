@@ -1,7 +1,7 @@
-import { error, hasErrors, type Diagnostic } from '../core/diagnostic.ts'
+import { error, type Diagnostic } from '../core/diagnostic.ts'
 import { abortTrial, confirmTrial } from '../host/end-trial.ts'
 import type { ApplyResult } from '../host/execute.ts'
-import type { BootStatus } from '../host/read-status.ts'
+import { readStatus, type BootStatus } from '../host/read-status.ts'
 import { requestReboot } from '../host/reboot.ts'
 import { awaitReturn, rebootTimeout } from './await-return.ts'
 import type { Comparison } from './compare-host.ts'
@@ -33,8 +33,8 @@ export async function commitTrial(
   if (done.outcome === 'reverted') return leaveTrial(context, trial, { status, rows, told: heard })
   const read = await readSettled(context, trial, (now) => isOver(now, trial.record))
   if (!read.ok) return endUnknown(context, trial, [...heard, ...read.diagnostics])
-  const end = endOfStatus(context, trial, read.status, hasErrors(heard) ? withoutErrors(heard) : heard)
-  return { ...end, rows, applied: done }
+  const end = await endSettled(context, trial, { status: read.status, rows, told: withoutErrors(heard) })
+  return end.outcome === 'committed' ? { ...end, applied: done } : end
 }
 
 /** Not confirmed, but the host has ended it otherwise: why it refused is a consequence. */
@@ -60,7 +60,27 @@ export async function takeBack(
   const read = await readSettled(context, trial, (now) => isOver(now, trial.record))
   const all = [...heard, ...undone.diagnostics]
   if (!read.ok) return { ...endUnknown(context, trial, [...all, ...read.diagnostics]), rows }
-  return { ...endOfStatus(context, trial, read.status, all), rows }
+  return endSettled(context, trial, { status: read.status, rows, told: all })
+}
+
+/** Nobody answered to the end, and this is what the host says since. */
+async function endSettled(context: RunContext, trial: Trial, leaving: Leaving): Promise<TrialEnd> {
+  const { status, rows, told } = leaving
+  const { address, record } = trial
+  const isLeft = status.token !== record || status.last?.id !== record || status.last.state !== 'reverted'
+  if (isLeft) return { ...endOfStatus(context, trial, status, told), rows }
+  if (status.last?.reason?.code !== 'ABORTED') return leaveTrial(context, trial, leaving)
+  const state = `record ${record} was taken back by somebody else; the boot that runs is still its trial`
+  const ending = { state, next: commandLine(context, 'reboot', { host: address.name }) }
+  const why = error('TRIAL_ABORTED', `${status.last.reason.text}: record ${record}`)
+  return endTrial({
+    outcome: 'reverted',
+    state: 'reverted',
+    reboot: 'needed',
+    rows,
+    diagnostics: [...told, why],
+    ending,
+  })
 }
 
 type Leaving = { readonly status: BootStatus; readonly rows: TrialEnd['rows']; readonly told: readonly Diagnostic[] }
@@ -90,9 +110,13 @@ async function leaveTrial(context: RunContext, trial: Trial, { status, rows, tol
     const ending = { state, next }
     return endTrial({ ...reverted, status: 'unreachable', reboot: 'needed', diagnostics: heard, ending })
   }
-  const state = `as it was before: record ${record} was taken back, and it booted without it (boot ${back.bootId})`
+  const read = await readStatus(address, { by: controllerName(), signal: context.signal })
+  const isWithout = read.ok && read.status.token === null
+  const state = isWithout
+    ? `as it was before: record ${record} was taken back, and it booted without it (boot ${back.bootId})`
+    : `record ${record} was taken back; what booted since (boot ${back.bootId}) could not be read`
   const ending = { state, next: commandLine(context, 'records', { host }) }
-  return endTrial({ ...reverted, diagnostics: heard, ending })
+  return endTrial({ ...reverted, diagnostics: [...heard, ...(read.ok ? [] : read.diagnostics)], ending })
 }
 
 type Committed = {

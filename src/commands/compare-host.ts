@@ -1,5 +1,6 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { compareBoot, type BootRow } from '../checks/compare-boot.ts'
-import { error, type Diagnostic } from '../core/diagnostic.ts'
+import { error, hasErrors, type Diagnostic } from '../core/diagnostic.ts'
 import type { HostAddress } from '../core/host-address.ts'
 import type { NextBoot } from '../core/plan.ts'
 import { readSnapshot } from '../host/read-snapshot.ts'
@@ -25,6 +26,22 @@ export async function compareHost(
   if (!seen.ok) return { rows: [], diagnostics: [seen.diagnostic], isRead: false, reached: seen.reached }
   const rows = compareBoot(predicted, seen.snapshot, trial)
   return { rows, diagnostics: describeDifferences(address.name, rows), isRead: true, reached: true }
+}
+
+/** How often a boot that differs is looked at: the last devices and modules may come after sshd. */
+const looks = 3
+
+/** As compareHost, and again while it differs or cannot be read. */
+export async function compareSettled(
+  context: RunContext,
+  address: HostAddress,
+  wanted: Parameters<typeof compareHost>[2],
+): Promise<Comparison> {
+  for (let look = 1; ; look += 1) {
+    const compared = await compareHost(context, address, wanted)
+    if (!hasErrors(compared.diagnostics) || look === looks || context.signal.aborted) return compared
+    await pause(context.bootIntervalMs ?? 5000, undefined, { signal: context.signal }).catch(() => {})
+  }
 }
 
 function describeDifferences(host: string, rows: readonly BootRow[]): Diagnostic[] {

@@ -26,6 +26,7 @@ export function commandLine(
     ...(options.askBecomePass === true && !flags.includes('-K') ? ['-K'] : []),
     ...(options.user === undefined ? [] : ['-u', options.user]),
     ...(options.privateKey === undefined ? [] : ['--private-key', options.privateKey]),
+    ...(verb === 'apply' && options.trial === false && !flags.includes('--no-trial') ? ['--no-trial'] : []),
     ...flags,
   ]
   return words.map(quoteWord).join(' ')

@@ -20,17 +20,18 @@ export async function readSettled(
     const read = await readStatus(address, { by: controllerName(), signal: context.signal })
     if (read.ok ? isSettled(read.status) : read.reached) return read
     if (context.signal.aborted || Date.now() + interval > end) return read
-    const isLeftOpen = read.ok && read.status.token !== record && read.status.open?.id === record
-    if (isLeftOpen && read.status.open?.state === 'staged') return read
+    const open = read.ok && read.status.open?.id === record ? read.status.open : null
+    const isLeftOpen = open !== null && read.ok && (read.status.token !== record || open.state === 'confirmed')
+    if (isLeftOpen && open.state === 'staged') return read
     const ended = isLeftOpen ? await recoverRecord(address, endOptions(context, trial)) : null
     if (ended?.outcome !== 'done') await pause(interval, undefined, { signal: context.signal }).catch(() => {})
   }
 }
 
-/** Committed, or reverted and booted without it; a person who took it back reboots it in their own time. */
+/** Committed, or reverted: booted without it, unless it is not the host itself that reboots for it. */
 export function isOver({ open, last, token }: BootStatus, record: string): boolean {
   if (open?.id === record) return false
-  return token !== record || last?.state === 'committed' || last?.reason?.code === 'ABORTED'
+  return token !== record || last?.state === 'committed' || last?.reason?.code !== 'DEADLINE'
 }
 
 /** A boot that nobody confirms, and the one after it. */

@@ -3,7 +3,7 @@ import type { BootStatus } from '../host/read-status.ts'
 import { requestReboot, type RebootAsked } from '../host/reboot.ts'
 import { awaitReturn } from './await-return.ts'
 import { commitTrial, endOfStatus, takeBack, withoutErrors } from './commit-trial.ts'
-import { compareHost } from './compare-host.ts'
+import { compareSettled } from './compare-host.ts'
 import { controllerName } from './controller.ts'
 import { commandLine, sshCommand } from './next-commands.ts'
 import { patience, readSettled } from './read-settled.ts'
@@ -30,6 +30,7 @@ export async function tryBoot(context: RunContext, trial: Trial): Promise<TrialE
   const previousBootId = asked.bootId
   const back = await awaitReturn(context, { ...trial, previousBootId, patienceMs: patience(context, trial) })
   const told = [...asked.diagnostics, ...back.diagnostics]
+  if (back.isStill) return endStill(context, trial, told)
   if (!back.isBack) return endUnreachable(context, trial, { diagnostics: told, askedAt, by })
   return settle(context, trial, { told, askedAt, by })
 }
@@ -70,6 +71,13 @@ function endUntried(
   })
 }
 
+/** It never went down. What is armed stays so for whatever boot comes next. */
+function endStill(context: RunContext, { address, record }: Trial, diagnostics: readonly Diagnostic[]): TrialEnd {
+  const state = `record ${record} is armed: it was told to reboot and still runs the boot of before; the next one tries it`
+  const next = commandLine(context, 'reboot', { host: address.name })
+  return endTrial({ outcome: 'untried', state: 'armed', reboot: 'needed', diagnostics, ending: { state, next } })
+}
+
 /** This machine goes down now, and this program with it. */
 function endLeft({ record }: Trial, { armed, diagnostics }: Extract<RebootAsked, { ok: true }>, by: Date): TrialEnd {
   const state = armed === record ? 'armed' : 'staged'
@@ -91,7 +99,7 @@ async function judge(
     const uncompared = error('TRIAL_UNCOMPARED', `nothing is known to compare the boot of ${address.name} with`)
     return endHeld(context, trial, { rows: [], diagnostics: [...told, uncompared], confirmBy })
   }
-  const compared = await compareHost(context, address, { predicted, trial: record })
+  const compared = await compareSettled(context, address, { predicted, trial: record })
   if (hasErrors(compared.diagnostics)) return takeBack(context, trial, { status, compared, told })
   if (context.options.hold === true)
     return endHeld(context, trial, { rows: compared.rows, diagnostics: told, confirmBy })

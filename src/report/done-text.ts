@@ -88,7 +88,7 @@ function paintOutcome(done: Done, paint: Paint): string {
 /** How long an open trial may stay so. */
 function byWhen(done: Done): string {
   return typeof done['confirmBy'] === 'string'
-    ? `; unconfirmed it takes it back at ${formatTime(new Date(done['confirmBy']))}`
+    ? `; unconfirmed it takes it back by ${formatTime(new Date(done['confirmBy']))}`
     : ''
 }
 

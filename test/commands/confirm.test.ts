@@ -163,7 +163,7 @@ test('confirm: several hosts at once, one of them not there', async (t) => {
 test('confirm: what people read when it is not as predicted', async (t) => {
   fakes.add('words', { ...inState('trial'), differs: true, secondsLeft: 300 })
   const { stdout } = await runCommand(t, runConfirm, to('words'))
-  t.regex(stdout, /^words {2}not confirmed; unconfirmed it takes it back at \d\d:\d\d:\d\d UTC/m)
+  t.regex(stdout, /^words {2}not confirmed; unconfirmed it takes it back by \d\d:\d\d:\d\d UTC/m)
   t.regex(stdout, /not {3}kernel command line: predicted .*iommu=pt, seen/)
   t.regex(stdout, /passway confirm -i words, --force commits it all the same/)
 })

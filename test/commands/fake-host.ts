@@ -11,12 +11,14 @@ import { choosePaint } from '../../src/report/paint.ts'
 /** What stands in a fake host's world.json; see stub-ssh.js. */
 export type World = {
   /** What happens each time that the host goes down: attempts that fail, then what boots. */
-  readonly scripts?: readonly (readonly ('down' | 'trial' | 'old')[])[]
+  readonly scripts?: readonly (readonly ('down' | 'same' | 'trial' | 'old')[])[]
   readonly record?: { readonly id: string; readonly state: string; readonly document: unknown }
   /** How `confirm` ends; default: committed. */
-  readonly confirm?: 'late' | 'fails' | 'cut'
-  /** The trial boots with the old command line. */
-  readonly differs?: boolean
+  readonly confirm?: 'late' | 'fails' | 'cut' | 'cut-fails' | 'aborted'
+  /** The trial boots with the old command line, or is seen with it the first times. */
+  readonly differs?: boolean | number
+  /** The connection ends while the host is told to reboot. */
+  readonly cutsReboot?: boolean
   /** After a boot without the token the record is open until somebody contacts the host. */
   readonly limbo?: boolean
   readonly reason?: { readonly code: string; readonly text: string }

@@ -69,7 +69,7 @@ function depart() {
 /** One attempt to reach a host that is on its way. */
 function approach() {
   const step = existsSync(join(directory, 'power')) ? 'old' : world.coming.shift()
-  if (step !== 'down') {
+  if (step !== 'down' && step !== 'same') {
     world.bootId = `boot-${(world.boots += 1)}`
     world.onTrial = step === 'trial' && world.record?.state === 'armed'
     if (world.onTrial) world.record.state = 'trial'
@@ -116,6 +116,7 @@ const verbs = {
       event('armed', world.record.id)
     }
     depart()
+    if (world.cutsReboot) process.exit(255)
     end('done')
   },
   async apply({ data }) {
@@ -163,6 +164,18 @@ const verbs = {
       revertByItself()
       depart()
       refuse('NOT_IN_TRIAL', `the time to confirm record ${world.record.id} is over`)
+    }
+    if (how === 'aborted') {
+      world.record.state = 'reverted'
+      world.record.reason = { code: 'ABORTED', text: 'somebody took it back' }
+      save()
+      refuse('NOT_IN_TRIAL', `record ${world.record.id} is reverted`)
+    }
+    if (how === 'cut-fails') {
+      world.record.state = 'reverted'
+      world.record.reason = { code: 'COMMIT_FAILED', text: 'what was tried could not be made the default' }
+      save()
+      process.exit(255)
     }
     if (how === 'fails') {
       event('problem', 'error', 'TRIAL_DIFFERS', 'the new image does not hold what the tried one held')
@@ -216,7 +229,10 @@ function probe(program, data) {
   const { onTrial, record } = world
   const predicted = record?.document?.nextBoot?.kernelCommandLine
   const isNew = onTrial || record?.state === 'committed'
-  const commandLine = isNew && !world.differs && predicted ? predicted : world.commandLine
+  const isOther = world.differs === true || (onTrial && world.differs > 0)
+  if (onTrial && world.differs !== true) world.differs -= 1
+  save()
+  const commandLine = isNew && !isOther && predicted ? predicted : world.commandLine
   const token = onTrial ? ` passway.txn=${record.id} panic=30` : ''
   writeFileSync(join(directory, 'tree/proc/cmdline'), `${commandLine}${token}\n`)
   const body = `${program}\x1e${data.replace(/^root\t.*$/m, `root\t${join(directory, 'tree')}`)}`

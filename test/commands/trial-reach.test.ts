@@ -98,7 +98,7 @@ testUnless(isStubbed ? null : 'sh would be the real one')(
     const options = inventory('local', { here: { ansible_connection: 'local' } })
     const { code, stdout, stderr } = await runCommand(t, runReboot, options)
     t.is(code, 0)
-    t.regex(stdout, /here {2}goes down now and boots its trial; unconfirmed it takes it back at/)
+    t.regex(stdout, /here {2}goes down now and boots its trial; unconfirmed it takes it back by/)
     t.regex(stdout, /next: passway confirm -i \S+local\.yaml/)
     t.regex(stderr, /this machine goes down now; log in again and run: passway confirm/)
     t.deepEqual(fakes.readLog('this-machine'), ['records', 'reboot'])

@@ -109,7 +109,7 @@ const scenarios: Record<string, Scenario> = {
       reboot: 'done',
       codes: [],
       next: ['passway confirm -i HOST,', 'passway rollback -i HOST, --reboot'],
-      text: [/runs its trial; unconfirmed it takes it back at \d\d:\d\d:\d\d UTC/],
+      text: [/runs its trial; unconfirmed it takes it back by \d\d:\d\d:\d\d UTC/],
       log: ['reboot', 'login', 'status', 'probe', 'records'],
     },
   },
@@ -120,7 +120,7 @@ const scenarios: Record<string, Scenario> = {
       codes: ['BOOT_DIFFERS'],
       next: ['passway records -i HOST,'],
       text: [/not {3}kernel command line/, /was taken back, and it booted without it/],
-      log: ['reboot', 'login', 'status', 'probe', 'rollback', 'reboot', 'login'],
+      log: ['reboot', 'login', 'status', 'probe', 'probe', 'probe', 'rollback', 'reboot', 'login', 'status'],
     },
   },
   'not as predicted, and guests were started: they do not keep it': {
@@ -165,7 +165,7 @@ const scenarios: Record<string, Scenario> = {
       ...back,
       codes: ['TRIAL_DIFFERS'],
       next: ['passway records -i HOST,'],
-      log: ['reboot', 'login', 'status', 'probe', 'confirm', 'reboot', 'login'],
+      log: ['reboot', 'login', 'status', 'probe', 'confirm', 'reboot', 'login', 'status'],
     },
   },
   'the connection is cut while it commits: the host says how it ended': {
@@ -189,6 +189,54 @@ const scenarios: Record<string, Scenario> = {
       codes: ['HOST_NOT_BACK'],
       next: ['ssh HOST true'],
       text: [/takes the trial back by itself and boots what it had before, which was due by \d\d:\d\d:\d\d UTC/],
+    },
+  },
+  'a boot that takes its time to be as predicted': {
+    world: { scripts: [['trial']], differs: 2 },
+    expected: {
+      code: 0,
+      status: 'ok',
+      state: 'committed',
+      reboot: 'done',
+      codes: [],
+      next: ['passway rollback -i HOST,'],
+      log: ['reboot', 'login', 'status', 'probe', 'probe', 'probe', 'confirm', 'records'],
+    },
+  },
+  'it never goes down: what is armed stays so': {
+    world: { scripts: [Array.from({ length: 500 }, () => 'same' as const)] },
+    options: shortly,
+    expected: {
+      code: 1,
+      status: 'failed',
+      state: 'armed',
+      reboot: 'needed',
+      codes: ['REBOOT_NOT_BEGUN'],
+      next: ['passway reboot -i HOST,'],
+    },
+  },
+  'it is cut while it is told to reboot: it says itself what it did': {
+    world: { scripts: [['trial']], cutsReboot: true },
+    expected: {
+      code: 0,
+      status: 'ok',
+      state: 'committed',
+      reboot: 'done',
+      next: ['passway rollback -i HOST,'],
+      log: ['reboot', 'status', 'probe', 'confirm', 'records'],
+    },
+  },
+  'the commit was cut and reverted by the host: rebooted out of the trial': {
+    world: { scripts: [['trial'], ['old']], confirm: 'cut-fails' },
+    expected: { ...back, next: ['passway records -i HOST,'] },
+  },
+  'somebody else takes it back meanwhile': {
+    world: { scripts: [['trial']], confirm: 'aborted' },
+    expected: {
+      ...back,
+      reboot: 'needed',
+      codes: ['NOT_IN_TRIAL', 'TRIAL_ABORTED'],
+      next: ['passway reboot -i HOST,'],
     },
   },
   '--soak: a plain boot proves what was written': {
