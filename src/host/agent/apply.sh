@@ -27,7 +27,8 @@ begin_detached() {
   progress=$record/progress
   trap 'stopped=yes' TERM INT
   trap '' HUP
-  format_owner $$ >"$record/owner"
+  # Whoever watches takes an owner that is not yet written for one that is gone.
+  format_owner $$ >"$record/owner.new" && mv -f "$record/owner.new" "$record/owner"
 }
 
 # A record that changed nothing leaves nothing. Whoever watches has the progress file open.

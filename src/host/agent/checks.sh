@@ -116,6 +116,16 @@ check_content() {
   total_kb=$((total_kb + 2 * $(stat -c %s "$record/after/$1" 2>/dev/null || printf 0) / 1024 + 8))
 }
 
+# check_saved N VALUE: what is to be put back is what was there.
+check_saved() {
+  case $2 in
+    - | !*) return 0 ;;
+  esac
+  [ "$(hash_of "$record/before/$1" 2>/dev/null)" = "${2##*:}" ] ||
+    fail RECORD_DAMAGED "before/$1 of record $id is missing, or is not what the record says was there"
+  return 0
+}
+
 # What does not belong to one operation. Needs $total_kb of space beside images.
 check_surroundings() {
   check_tools

@@ -10,13 +10,14 @@ can_regenerate() {
   esac
 }
 
-# run_tool NAME SECONDS TOOL...: in the host, output kept in output/NAME. A signal to us does not leave it behind.
+# run_tool NAME SECONDS TOOL...: in the host, output kept in output/NAME. A signal to us does not leave it behind. When
+# its time is over it is told to end, then killed with all that it started: it has a session, and so a process group, of
+# its own.
 run_tool() {
   tool_output=$record/output/$1 tool_limit=$2
   shift 2
   mkdir -p "$record/output"
-  if command -v timeout >/dev/null 2>&1; then set -- timeout "$tool_limit" "$@"; fi
-  "$@" >"$tool_output" 2>&1 </dev/null &
+  limit_tool "$@" >"$tool_output" 2>&1 </dev/null &
   tool_pid=$!
   [ "$holds_lock" != directory ] || format_owner "$tool_pid" >"$state/lock.d/tool"
   while :; do
@@ -24,8 +25,24 @@ run_tool() {
     tool_status=$?
     kill -0 "$tool_pid" 2>/dev/null || break
   done
+  # 124 of coreutils; 137 and 143 where a signal ended it.
+  case $tool_status in
+    124 | 137 | 143)
+      ! command -v setsid >/dev/null 2>&1 || kill -9 "-$tool_pid" 2>/dev/null
+      printf '%s\n' "passway: it did not end within $tool_limit s, or was killed" >>"$tool_output"
+      ;;
+  esac
   [ "$holds_lock" != directory ] || rm -f "$state/lock.d/tool"
   return "$tool_status"
+}
+
+# limit_tool TOOL...: becomes it. Old timeout of busybox has no -k, and that of busybox ends one process alone.
+limit_tool() {
+  if timeout -k 1 1 true >/dev/null 2>&1; then set -- timeout -k 10 "$tool_limit" "$@"
+  elif command -v timeout >/dev/null 2>&1; then set -- timeout -s KILL "$tool_limit" "$@"
+  fi
+  if command -v setsid >/dev/null 2>&1; then set -- setsid "$@"; fi
+  exec "$@"
 }
 
 # run_inside NAME SECONDS TOOL...

@@ -121,6 +121,7 @@ check_rollback_operation() {
       ;;
   esac
   going_to="$NL$3$TAB$4$TAB$5$going_to"
+  if [ "$3" = file ] && ! same_value file "$value" "$5" && ! find_merge "$2"; then check_saved "$2" "$5"; fi
   same_value "$3" "$value" "$6" || same_value "$3" "$value" "$5" || check_changed_since "$@"
   return 0
 }
