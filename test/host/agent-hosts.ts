@@ -99,8 +99,14 @@ export function applyOptions(id: string) {
   }
 }
 
-export function bundleFor(plan: HostPlan, root: string | null, id: string): string {
-  return formatBundle(plan, { ...applyOptions(id), root, agentProgram: readAgentProgram() })
+/** `alter`: another agent than passway's own. */
+export function bundleFor(
+  plan: HostPlan,
+  root: string | null,
+  id: string,
+  alter = (program: string) => program,
+): string {
+  return formatBundle(plan, { ...applyOptions(id), root, agentProgram: alter(readAgentProgram()) })
 }
 
 export function callFor(call: Partial<AgentCall> & Pick<AgentCall, 'verb'>): string {
