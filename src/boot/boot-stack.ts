@@ -56,6 +56,8 @@ export type BootStack = {
     claims: readonly ArgumentMerged[],
     context: SettleContext,
   ) => SettledArguments
+  /** Saves the arguments as they are where entries are made anew for another reason and would get what nobody saved. */
+  readonly secureArguments: (workspace: Workspace) => void
   /** What the saved source gives normal entries; empty where it is not understood. */
   readonly readArguments: (snapshot: Snapshot) => ArgumentList
   /** Notes entries that were generated before the source was as it is now. */

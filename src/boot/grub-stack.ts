@@ -41,6 +41,7 @@ function composeStack(menu: GrubCfg | null, entry: GrubEntry | null, once: boole
     entriesAt: undefined,
     following: () => [],
     settleArguments: settleGrub,
+    secureArguments: () => {},
     readArguments: readGrubArguments,
     checkEntries: (workspace, claims) => checkMenu(workspace, menu, claims),
     predictLine: (question) => {

@@ -49,15 +49,40 @@ export function settleCmdline(
     return null
   }
   const content = write(text, settled.lists)
+  save(workspace, file.path, content, [...settled.tasks], file.content === null ? saved.path : null)
+  return { before, after: { linux: listWords(content), normal: [] } }
+}
+
+/**
+ * Images that are built anew make kernel-install write entries as well. Without a file these would get the line that runs
+ * at that time, which in a trial boot is the trial's: it is saved before.
+ */
+export function secureCmdline(workspace: Workspace, entries: CmdlineEntries): void {
+  const drafts = [...workspace.drafts.values()].filter(({ regenerate }) => regenerate.has('initramfs'))
+  const tasks = [...new Set(drafts.flatMap((draft) => [...draft.tasks]))].toSorted((a, b) => a - b)
+  const file = tasks.length === 0 ? undefined : openFile(workspace, cmdlinePath, tasks)
+  const saved = readCmdline(workspace.snapshot, entries)
+  if (file === undefined || file.content !== null || saved.from !== 'running') return
+  const problem = findProblem(saved, saved.text) ?? findOtherLine(saved, entries)
+  if (problem !== undefined) workspace.diagnostics.push({ diagnostic: problem, tasks })
+  else save(workspace, file.path, saved.text, tasks, saved.path)
+}
+
+function save(
+  workspace: Workspace,
+  path: string,
+  content: string,
+  tasks: readonly number[],
+  takenFrom: string | null,
+): void {
   editFile(workspace, {
-    path: file.path,
-    content: content.endsWith('\n') || file.content !== null ? content : `${content}\n`,
-    tasks: [...settled.tasks],
+    path,
+    content: content.endsWith('\n') || takenFrom === null ? content : `${content}\n`,
+    tasks,
     takesEffect: 'boot',
     regenerate: ['esp'],
-    ...(file.content === null ? { reason: `kernel-install took ${saved.path} so far` } : {}),
+    ...(takenFrom === null ? {} : { reason: `kernel-install took ${takenFrom} so far` }),
   })
-  return { before, after: { linux: listWords(content), normal: [] } }
 }
 
 /** The word behind `--` is for init. */

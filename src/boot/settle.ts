@@ -71,6 +71,7 @@ export function settle({ merged, snapshot, stack, context }: SettleInput): Settl
   settleLists(workspace, merged)
   settleDrivers(workspace, merged.filter(isDriverMerged), context)
   settleTargets(workspace, merged, context)
+  stack?.secureArguments(workspace)
   const changes = sortChanges(closeWorkspace(workspace))
   if (stack !== null) checkDerived(workspace, stack, merged, changes)
   const leftToDo = splitOutdated(workspace)

@@ -9,7 +9,7 @@ import { findKernelInstall } from './kernel-install.ts'
 import type { KernelInstall } from './kernel-install.ts'
 import { chooseEntry, isOurs, listMenu } from './loader-entries.ts'
 import type { ChosenEntry, MenuEntry } from './loader-entries.ts'
-import { settleCmdline } from './settle-cmdline.ts'
+import { secureCmdline, settleCmdline } from './settle-cmdline.ts'
 
 /** Entries that kernel-install wrote, one a kernel, and how it names them. */
 type Generated = {
@@ -123,6 +123,7 @@ function composeStack(
     // The hook of initramfs-tools copies a new image to the partition; the copy is made and read back by us as well.
     following: (wanted) => (wanted.has('initramfs') ? ['esp'] : []),
     settleArguments: (workspace, claims, context) => settleCmdline(workspace, claims, context, { ...names, booting }),
+    secureArguments: (workspace) => secureCmdline(workspace, { ...names, booting }),
     readArguments: readWords,
     checkEntries: (workspace, claims) => checkEntries(workspace, generated?.entries ?? null, claims),
     predictLine: ({ after, rebuilt }) => {

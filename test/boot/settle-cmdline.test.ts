@@ -1,4 +1,5 @@
 import test from 'ava'
+import type { Claim } from '../../src/core/claim.ts'
 import type { HostPlan } from '../../src/core/plan.ts'
 import type { Snapshot } from '../../src/core/snapshot.ts'
 import { afterPlan, arg, codesOf, contentAfter, early, hugepages, planOf } from './plan-of.ts'
@@ -19,6 +20,7 @@ type Case = readonly [
   line: string,
 ]
 
+const atHand: Claim = { want: 'present', of: 'file', target: '/etc/a', content: '1', mode: 0o644 }
 const none = { module: 'vfio_ids' }
 const cases: readonly Case[] = [
   [
@@ -167,6 +169,17 @@ test('new images are copied to the partition', (t) => {
   t.deepEqual(plan.regenerate, ['initramfs', 'esp'])
   t.deepEqual(plan.expectation?.normalArguments, ['root=UUID=1111', 'ro', 'quiet'])
   t.deepEqual(plan.expectation?.entries, { root: '/efi', token })
+})
+
+test('without a file the line is saved before images are built, for entries are written with them', (t) => {
+  const plan = planOf(systemdBootHost({ cmdline: null }), [early('vfio_pci')])
+  t.deepEqual(codesOf(plan), [])
+  t.is(contentAfter(plan, path), 'root=UUID=1111 ro quiet\n')
+  t.is(plan.nextBoot?.kernelCommandLine, `${prefix}root=UUID=1111 ro quiet`)
+  t.deepEqual(codesOf(planOf(systemdBootHost({ cmdline: null, live: 'single' }), [early('vfio_pci')])), [
+    'CMDLINE_UNSAVED',
+  ])
+  t.is(contentAfter(planOf(systemdBootHost({ cmdline: null }), [[atHand]]), path), undefined)
 })
 
 test('a tree without kernel-install is told what is left to do', (t) => {
