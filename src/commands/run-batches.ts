@@ -1,5 +1,6 @@
 import { findSerial } from '../config/load-plays.ts'
 import type { RunContext } from './run-context.ts'
+import { findEndpoint } from '../host/find-endpoint.ts'
 import { runHosts } from './run-hosts.ts'
 import { rankByJumps } from './rank-by-jumps.ts'
 import type { HostAddress } from '../core/host-address.ts'
@@ -17,7 +18,7 @@ type Batches<Item, Result> = {
 /**
  * Works through hosts in batches; a failure stops the batches not yet begun, unless `--keep-going`. Hosts that reboot
  * stand in no batch with a host that others of them are reached through: that one comes after them, and this machine
- * last. Results are in the order of the items.
+ * last. ssh is asked for the ways that its configuration names. Results are in the order of the items.
  */
 export async function runBatches<Item, Result>(
   context: RunContext,
@@ -25,6 +26,7 @@ export async function runBatches<Item, Result>(
   batches: Batches<Item, Result>,
 ): Promise<Result[]> {
   const results = new Map<Item, Result>()
+  if (batches.serial && items.length > 1) await Promise.all(items.map((item) => findEndpoint(batches.addressOf(item))))
   for (const batch of formBatches(context, items, batches)) {
     const isStopped =
       context.signal.aborted ||

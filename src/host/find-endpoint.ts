@@ -10,6 +10,7 @@ import { startChild } from './start-child.ts'
  * names no proxy at all this takes nothing; else ssh is asked (`ssh -G`, some 10 ms).
  */
 export async function findEndpoint(host: HostAddress): Promise<string> {
+  if (host.connection === 'local') return ''
   const words = host.commonArgs ?? []
   const proxy = findProxyArgument(words) ?? (mayHaveProxy(words) ? await askForProxy(host) : undefined)
   return proxy ?? `${host.address}:${host.port ?? ''}`
@@ -53,9 +54,9 @@ export function findHops(host: HostAddress): readonly Hop[] {
 function findJumps(words: readonly string[]): string | undefined {
   for (const [index, word] of words.entries()) {
     const next = words[index + 1] ?? ''
-    if (word.startsWith('-J')) return word === '-J' ? next : word.slice(2)
+    const jump = word === '-J' ? next : word.startsWith('-J') ? word.slice(2) : undefined
     const option = word === '-o' ? next : word.startsWith('-o') ? word.slice(2) : ''
-    const jumps = /^\s*proxyjump[\s=]+(.+)$/i.exec(option)?.[1]
+    const jumps = jump ?? /^\s*proxyjump[\s=]+(.+)$/i.exec(option)?.[1]
     if (jumps !== undefined) return jumps === 'none' ? '' : jumps
   }
   return undefined

@@ -1,6 +1,9 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import test from 'ava'
 import type { HostAddress } from '../../src/core/host-address.ts'
-import { findProxyArgument } from '../../src/host/find-endpoint.ts'
+import { findEndpoint, findHops, findProxyArgument } from '../../src/host/find-endpoint.ts'
 import { quote } from '../../src/host/quote.ts'
 import { sshArguments, sshExitArguments } from '../../src/host/ssh-arguments.ts'
 import { run } from './sshd.ts'
@@ -74,4 +77,17 @@ test('the bastion in common arguments', (t) => {
     [['-o', 'ProxyJump=none'], undefined],
   ]
   for (const [words, bastion] of cases) t.is(findProxyArgument(words), bastion)
+})
+
+test('the way to a host that only the configuration of ssh names is known once ssh was asked', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'passway-jump-'))
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  const path = join(directory, 'config')
+  writeFileSync(path, 'Host inner\n  ProxyJump root@outer:2222,[fe80::1]\n')
+  const host = { name: 'inner', connection: 'ssh', address: 'inner', become: false, root: null } as const
+  const inner = { ...host, commonArgs: ['-F', path] }
+  t.deepEqual(findHops(inner), [])
+  t.is(await findEndpoint(inner), 'outer:2222')
+  t.deepEqual(findHops(inner), [{ address: 'outer', port: 2222 }, { address: 'fe80::1' }])
+  t.deepEqual(findHops({ ...inner, commonArgs: ['-F', path, '-J', 'none'] }), [])
 })
