@@ -108,8 +108,10 @@ run_early() {
   fail REGENERATION_FAILED "$* failed" "$(tail_of "$record/output/$early_name")"
 }
 
-# What the next boot reads. $1: keep (before an apply) or nothing.
+# What the next boot reads. Where images are built a hook of the host writes loader entries, so that the loader gets its
+# other default first.
 regenerate_late() {
+  if wants_regeneration esp && can_regenerate esp; then hold_default || return 1; fi
   for regeneration in initramfs boot-loader esp; do
     wants_regeneration "$regeneration" || continue
     if ! can_regenerate "$regeneration"; then

@@ -147,7 +147,6 @@ remove_entry_temporaries() {
 # Every kernel gets its entry and its copies by the host's own tool, which writes over live files: until all of them are
 # known to be right the loader has the entry of before as default.
 build_entries() {
-  hold_default || return 1
   entries_options=
   if [ -n "$going_back" ]; then set_line_before || return 1; fi
   for release in $(installed_releases); do
