@@ -49,7 +49,7 @@ export async function runReboot(context: RunContext): Promise<number> {
 async function rebootTarget(context: RunContext, { address }: Target, progress: Progress): Promise<Done> {
   const { records } = await readRecords(address, { by: controllerName(), signal: context.signal })
   const newest = records.at(-1)
-  if (newest !== undefined && isWaiting(newest)) return bootTrial(context, address, { newest, progress })
+  if (newest?.state === 'staged' || newest?.state === 'armed') return bootTrial(context, address, { newest, progress })
   if (newest?.state === 'trial' || newest?.state === 'confirmed') return refuseOpen(context, address, newest)
   const isCommitted = newest?.state === 'committed'
   const predicted = (isCommitted && findPrediction(newest)) || (await predictFromFiles(context, address))
@@ -57,11 +57,6 @@ async function rebootTarget(context: RunContext, { address }: Target, progress: 
   if (isCommitted && rescue.length > 0)
     tellWayBack(context, address, { record: newest.id, rescue, confirmWithinMs: null })
   return describeReboot(context, address, await rebootAndCompare(context, address, { predicted, progress }))
-}
-
-/** One that was cut while it was staged is refused by its host when it is to be armed. */
-function isWaiting({ state, document }: HostRecord): boolean {
-  return state === 'staged' || state === 'armed' || (state === 'interrupted' && Boolean(document?.trial))
 }
 
 type Waiting = { readonly newest: HostRecord; readonly progress: Progress }

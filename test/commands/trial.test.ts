@@ -60,8 +60,16 @@ test('apply --reboot: staged, tried, compared, confirmed over connections of the
   t.regex(stderr, /sh \/mnt\/var\/lib\/passway\/agent\.sh rollback \S+ --root \/mnt/)
   t.true(stderr.indexOf('at its console') < stderr.indexOf('rebooting into the trial'), 'before the reboot')
   t.deepEqual(fakes.readLog('whole'), [
-    'probe', 'apply', 'records', 'reboot', 'login', 'status', 'probe', 'confirm', 'records',
-  ]) // prettier-ignore
+    'probe',
+    'apply',
+    'records',
+    'reboot',
+    'login',
+    'status',
+    'probe',
+    'confirm',
+    'records',
+  ])
   t.deepEqual(fakes.read('whole').told, ['reboot 300'])
 })
 

@@ -81,6 +81,7 @@ test('booted without the trial: recovery ends it, the reason is told, confirming
   t.not(last?.reason?.code, 'ABORTED')
   const [record] = (await readRecords(localHost(host.root), by)).records
   t.is(record?.state, 'reverted')
+  t.deepEqual(record?.reason, last?.reason)
   t.is((await confirmTrial(localHost(host.root), { ...by, id })).outcome, 'refused')
   t.deepEqual(readLive(host.root), host.before)
 })
