@@ -9,7 +9,7 @@ import type { Machine, MachineOptions } from './machine.ts'
 import { runPassway, writeInventory } from './passway.ts'
 import type { Run } from './passway.ts'
 import type { Variant } from './variants.ts'
-import { watchHost } from './watch-host.ts'
+import { mendTimer, watchHost } from './watch-host.ts'
 import type { Watch } from './watch-host.ts'
 
 /** What one fault came to. */
@@ -75,9 +75,11 @@ export async function runFault(
 ): Promise<FaultResult> {
   const from = fault.from === 'staged' ? prepared.staged : prepared.fresh
   const machine = await startMachine({ ...place, variant, from })
+  const endMending = mendTimer(machine, log)
   try {
     return await goThrough({ fault, variant, machine, log, before: await readFile(prepared.before, 'utf8') })
   } finally {
+    endMending()
     if (process.env['PASSWAY_LAB_KEEP'] !== undefined)
       await cp(join(machine.directory, 'serial.log'), join(process.env['PASSWAY_LAB_KEEP'], `${variant}.log`))
     await machine.stop()
