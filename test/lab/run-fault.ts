@@ -123,11 +123,10 @@ async function goThrough({ fault, variant, machine, before, log }: Faulty): Prom
   return { fault: fault.name, variant, seen: said.join('; '), seconds: Math.round(seconds), wrong }
 }
 
+/** From here the host is on its way; a `confirm` after that only asks what became of it. */
 function isCut(step: Step): boolean {
-  return (
-    (step.on === 'host' && step.mayCut === true) ||
-    (step.on === 'controller' && ['reboot', 'confirm', 'rollback', 'apply'].includes(step.run[0] ?? ''))
-  )
+  if (step.on === 'time') return false
+  return step.on === 'host' ? step.mayCut === true : step.run[0] !== 'confirm' || step.exit.length > 1
 }
 
 function describeStep(step: Step): string {
