@@ -26,8 +26,6 @@ export type Loading = {
 type Request = {
   /** Modules, by name, in the order in which they are asked for. */
   readonly modules: readonly string[]
-  /** udev and systemd-modules-load leave modules of the blacklist alone; modprobe does not. */
-  readonly respectsBlacklist: boolean
   readonly because: string
 }
 
@@ -43,8 +41,10 @@ function resolveName(place: LoadingPlace, name: string): readonly string[] {
 }
 
 /**
- * What kmod_module_probe_insert_module() does for these modules, `loaded` ones left out: softdeps before and after,
- * install commands, the kernel's own refusal.
+ * What kmod_module_probe_insert_module() does for these modules, `loaded` ones left out: the blacklist, softdeps before
+ * and after, install commands, the kernel's own refusal. All that loads modules by itself while a host boots has the
+ * blacklist apply to names as well: udev and systemd-modules-load (KMOD_PROBE_APPLY_BLACKLIST), and every modprobe of
+ * initramfs-tools, whose init sets MODPROBE_OPTIONS=-qb. Softdeps and dependencies come in all the same.
  */
 export function loadModules(place: LoadingPlace, request: Request, loaded: ReadonlySet<string>): Loading {
   const loading = { insertions: [] as Insertion[], held: new Map<string, string>(), opaque: new Map<string, string>() }
@@ -70,7 +70,7 @@ function loadOne(
   const { module } = request
   if (loaded.has(module) || !place.holds(module)) return
   const blacklisted = findBlacklisting(place.configuration, module)
-  if (request.respectsBlacklist && blacklisted !== undefined) {
+  if (blacklisted !== undefined) {
     into.held.set(module, `${module} is on the blacklist (${blacklisted.place})`)
     return
   }

@@ -80,9 +80,9 @@ export function simulateBoot(world: BootWorld, course: Course): SimulatedBoot {
   bindBuiltins(state)
   if (course.image !== null) {
     coldplug(state, course.image)
-    loadList(state, course.image, { respectsBlacklist: false })
+    loadList(state, course.image)
   }
-  const steps = [() => loadList(state, course.root, { respectsBlacklist: true }), () => coldplug(state, course.root)]
+  const steps = [() => loadList(state, course.root), () => coldplug(state, course.root)]
   for (const step of course.rootFirst === 'list' ? steps : steps.toReversed()) step()
   for (const target of world.functions) noteHidden(state, target)
   return {
@@ -210,15 +210,14 @@ function findGiven(state: State, address: string): string | undefined {
   return module === undefined ? undefined : state.world.driverOf(module)
 }
 
-type Manner = { readonly respectsBlacklist: boolean; readonly args?: GivenArguments }
+type Request = { readonly module: string; readonly because: string; readonly args?: GivenArguments }
 
-function load(state: State, phase: Phase, modules: readonly string[], because: string, manner: Manner): void {
-  const { respectsBlacklist, args } = manner
-  const loading = loadModules(phase, { modules, because, respectsBlacklist }, new Set(state.loaded.keys()))
+function load(state: State, phase: Phase, { module: name, because, args }: Request): void {
+  const loading = loadModules(phase, { modules: [name], because }, new Set(state.loaded.keys()))
   for (const [module, why] of loading.held) state.held.set(module, why)
   for (const [module, why] of loading.opaque) noteOpaque(state, module, why)
   for (const { module, because: why } of loading.insertions) {
-    insert(state, phase, module, why, modules.some((name) => foldName(name) === module) ? args : undefined)
+    insert(state, phase, module, why, foldName(name) === module ? args : undefined)
   }
 }
 
@@ -229,13 +228,11 @@ function noteOpaque({ world, doubts, bound }: State, module: string, why: string
   }
 }
 
-function loadList(state: State, phase: Phase, manner: Manner): void {
+function loadList(state: State, phase: Phase): void {
   const where = phase.name === 'image' ? 'in the initramfs' : 'at boot'
   for (const { module, args, place } of phase.listed) {
-    load(state, phase, [module], `${state.world.driverOf(foldName(module))} is loaded ${where} (${place})`, {
-      ...manner,
-      args: { text: args, place },
-    })
+    const because = `${state.world.driverOf(foldName(module))} is loaded ${where} (${place})`
+    load(state, phase, { module, because, args: { text: args, place } })
   }
 }
 
@@ -261,7 +258,7 @@ function runRules(state: State, phase: Phase, target: PciFunction): void {
   if (effect.override !== null) state.overrides.set(address, effect.override)
   if (effect.unbinds) state.bound.delete(address)
   for (const { module, place } of effect.loads) {
-    load(state, phase, [module], `${place} loads ${module}`, { respectsBlacklist: true })
+    load(state, phase, { module, because: `${place} loads ${module}` })
   }
   if (effect.probes && !state.bound.has(address)) {
     for (const module of state.loaded.keys()) {
@@ -284,7 +281,7 @@ function loadAliases(state: State, phase: Phase, target: PciFunction): void {
   const modules = aliased.length > 0 ? aliased : (state.world.candidates.get(target.address) ?? [])
   for (const module of modules) {
     if (!phase.holds(module)) continue
-    load(state, phase, [module], `${module} matches it`, { respectsBlacklist: true })
+    load(state, phase, { module, because: `${module} matches it` })
   }
 }
 

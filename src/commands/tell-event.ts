@@ -15,12 +15,13 @@ export function tellEvent(progress: Progress, host: string, event: AgentEvent): 
 
 /** A regeneration in the words of people. */
 export function nameDerived(regeneration: string): string {
-  const names: Readonly<Record<string, string>> = {
-    initramfs: 'the initramfs images',
-    'boot-loader': 'grub.cfg',
-    esp: 'loader entries',
-    units: 'systemd units',
-    udev: 'udev rules',
-  }
-  return names[regeneration] ?? regeneration
+  return derivedNames.get(regeneration) ?? regeneration
 }
+
+const derivedNames: ReadonlyMap<string, string> = new Map([
+  ['initramfs', 'the initramfs images'],
+  ['boot-loader', 'grub.cfg'],
+  ['esp', 'loader entries'],
+  ['units', 'systemd units'],
+  ['udev', 'udev rules'],
+])

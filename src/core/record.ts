@@ -1,7 +1,10 @@
 import type { Claim } from './claim.ts'
 
+/** As the host has them. */
+export const recordStates = ['staged', 'armed', 'trial', 'confirmed', 'committed', 'reverted'] as const
+
 /** States of a record on the host; `interrupted` is derived: an open record without a live agent. */
-export type RecordState = 'staged' | 'armed' | 'trial' | 'confirmed' | 'committed' | 'reverted' | 'interrupted'
+export type RecordState = (typeof recordStates)[number] | 'interrupted'
 
 export type RecordSummary = {
   /** The run's: `20261121T081500Z-7f3a9c`. The same on all hosts of a run. */

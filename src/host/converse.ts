@@ -22,20 +22,32 @@ export type Conversation = {
 /** sshd's own limit for a login (LoginGraceTime); a security key may wait for a touch that long. */
 const defaultReadyTimeoutMs = 120_000
 
+/** Longer than the longest that the agent gives a tool which says nothing (an image takes an hour at most). */
+const defaultSilenceMs = 75 * 60_000
+
 /** Connects, sends program and data once a shell (root's, with `become`) says that it is ready, and waits for the end. */
 export async function converse(host: HostAddress, run: ProgramRun, onReady: () => void): Promise<Conversation> {
   const nonce = randomBytes(12).toString('hex')
   const prompt = host.become ? formatPrompt(randomBytes(12).toString('hex')) : null
   const data = Promise.resolve(run.data)
   const limit = createTimeLimit(stop)
+  const silenceMs = run.silenceMs ?? defaultSilenceMs
   const stderr = createStderrWatch(prompt, host.becomePassword, answer)
-  const frame = createOutputFrame(nonce, { onReady: () => void send().catch(cancel), onLine: run.onLine })
+  const frame = createOutputFrame(nonce, {
+    onReady: () => void send().catch(cancel),
+    onLine: run.onLine,
+    onOverflow: () => stop('output-limit'),
+  })
   const child = startChild(argumentsFor(host, bootArguments(nonce, prompt), run.master ?? false), {
     detached: host.connection === 'ssh',
-    onStdout: frame.push,
+    onStdout: (chunk) => {
+      if (isSent && run.timeoutMs === undefined) limit(silenceMs, 'program-timeout')
+      frame.push(chunk)
+    },
     onStderr: stderr.push,
   })
   let stopped: StopReason | null = null
+  let isSent = false
 
   function stop(reason: StopReason): void {
     stopped ??= reason
@@ -53,7 +65,8 @@ export async function converse(host: HostAddress, run: ProgramRun, onReady: () =
     onReady()
     limit(undefined, 'ready-timeout')
     const text = await data
-    limit(run.timeoutMs, 'program-timeout')
+    isSent = true
+    limit(run.timeoutMs ?? silenceMs, 'program-timeout')
     child.write(formatSpool(run.program, text))
     child.finish()
   }

@@ -101,11 +101,23 @@ export type Manifest = {
   readonly isTrial: boolean
 }
 
+/** A host can name another kind; nothing here knows what to do with it. */
+const kinds = {
+  file: true,
+  directory: true,
+  link: true,
+  attribute: true,
+  'kernel-module': true,
+  unit: true,
+  driver: true,
+  'boot-arguments': true,
+} as const satisfies Record<ChangeKind, true>
+
 /** Reads what formatManifest wrote; lines for the agent alone are left out. */
 export function parseManifest(text: string): Manifest {
   const rows = text.split('\n').map((line) => line.split('\t'))
   const operations = rows
-    .filter((row) => row[0] === 'op')
+    .filter((row) => row[0] === 'op' && Object.hasOwn(kinds, row[2] ?? ''))
     .map((row) => ({
       number: Number(row[1]),
       kind: row[2] as ChangeKind,

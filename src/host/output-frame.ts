@@ -16,7 +16,18 @@ export type OutputFrame = {
   readonly finish: () => FramedOutput
 }
 
-type Listeners = { readonly onReady: () => void; readonly onLine?: ((line: string) => void) | undefined }
+type Listeners = {
+  readonly onReady: () => void
+  readonly onLine?: ((line: string) => void) | undefined
+  /** More came than any program of ours prints; what comes after is dropped. */
+  readonly onOverflow?: () => void
+}
+
+/** Bytes of one run: more than the largest host of ours ever printed, and not enough to harm this machine. */
+const outputLimit = 64 * 1024 * 1024
+
+/** A longer line is no event; it is skipped. */
+const lineLimit = 1024 * 1024
 
 const noiseLimit = 64 * 1024
 
@@ -27,8 +38,11 @@ export function createOutputFrame(nonce: string, listeners: Listeners): OutputFr
   const lines = listeners.onLine ? createLineSplitter(listeners.onLine) : null
   let noise: Buffer = Buffer.alloc(0)
   let ready = false
+  let total = 0
 
   function add(chunk: Buffer): void {
+    total += chunk.length
+    if (total > outputLimit) return listeners.onOverflow?.()
     chunks.push(chunk)
     lines?.(chunk)
   }
@@ -65,9 +79,16 @@ function readEnd(all: Buffer, nonce: string): Pick<FramedOutput, 'output' | 'sta
 
 function createLineSplitter(onLine: (line: string) => void): (chunk: Buffer) => void {
   let rest = ''
+  let isSkipped = false
   return (chunk) => {
     const parts = (rest + chunk.toString('latin1')).split('\n')
     rest = parts.pop() ?? ''
-    for (const line of parts) if (!line.startsWith('passway-end ')) onLine(line)
+    for (const line of parts) {
+      if (!isSkipped && !line.startsWith('passway-end ')) onLine(line)
+      isSkipped = false
+    }
+    if (rest.length <= lineLimit) return
+    rest = ''
+    isSkipped = true
   }
 }

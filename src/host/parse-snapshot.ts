@@ -50,7 +50,7 @@ const problemTexts: Readonly<Record<string, (detail: string) => string>> = {
 
 function parseProblem(line: string): Diagnostic {
   const [code = '', detail = ''] = line.split('\t')
-  const text = problemTexts[code]
+  const text = Object.hasOwn(problemTexts, code) ? problemTexts[code] : undefined
   return text ? error(code, text(detail)) : error('SNAPSHOT_INVALID', `the host was not read: ${line}`)
 }
 

@@ -1,10 +1,11 @@
-import { textFromBytes, type Bytes } from '../core/bytes.ts'
+import type { Bytes } from '../core/bytes.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import type { HostAddress } from '../core/host-address.ts'
-import type { RecordDocument, RecordState, RecordSummary } from '../core/record.ts'
+import type { RecordDocument, RecordSummary } from '../core/record.ts'
 import { formatCall } from './bundle.ts'
 import { decodeField, decodeText } from './fields.ts'
 import { runAgent, type AgentOptions } from './run-agent.ts'
+import { findDocument, isRecordId, toldState } from './told-record.ts'
 
 export type HostRecord = RecordSummary & {
   /** record.json; null where it is missing or cannot be read. */
@@ -47,18 +48,8 @@ export function formatRecord(row: readonly string[], document: RecordDocument | 
  */
 export function formatSummary(row: readonly string[]): RecordSummary {
   const [id = '', seq, word, live, code = '', text = ''] = row
-  const state = word === 'staged' && live === 'no' ? 'interrupted' : (word as RecordState)
+  const state = word === 'staged' && live === 'no' ? 'interrupted' : toldState(word)
   return { id, seq: Number(seq), state, ...(code !== '' && { reason: { code, text } }) }
-}
-
-export function findDocument(bytes: Bytes | undefined): RecordDocument | null {
-  if (bytes === undefined) return null
-  try {
-    const document = JSON.parse(textFromBytes(bytes)) as RecordDocument
-    return document.format === 1 ? document : null
-  } catch {
-    return null
-  }
 }
 
 /** What the agent's `records` and `read` print: rows of fields, and `blob NAME SIZE`, the bytes, a newline. */
@@ -73,7 +64,8 @@ export type Frames = {
 
 export function parseFrames(output: Buffer): Frames {
   const { rows, blobs } = readFrames(output)
-  const records = rows.filter(([name]) => name === 'record').map((row) => row.slice(1).map(decodeText))
+  const told = rows.filter(([name]) => name === 'record').map((row) => row.slice(1).map(decodeText))
+  const records = told.filter(([id = '']) => isRecordId(id))
   const now = rows.filter(([name]) => name === 'now').map((row) => [`${row[1]}/${row[2]}`, row[3] ?? '-'] as const)
   return { records, now: new Map(now), blobs }
 }
@@ -95,7 +87,8 @@ export function readFrames(output: Buffer): RawFrames {
     at = stop + 1
     if (row[0] !== 'blob') rows.push(row)
     else {
-      const size = Number(row[2])
+      // No number, or one below 0, would lead back to what was read already.
+      const size = /^\d{1,10}$/.test(row[2] ?? '') ? Number(row[2]) : output.length
       blobs.set(decodeField(row[1] ?? '') ?? '', output.toString('latin1', at, at + size))
       at += size + 1
     }

@@ -6,6 +6,7 @@ import { formatCall } from './bundle.ts'
 import { decodeText } from './fields.ts'
 import { readFrames } from './read-records.ts'
 import { runAgent, type AgentOptions } from './run-agent.ts'
+import { isRecordId, toldState } from './told-record.ts'
 
 /** What a host says of its boot and its transactions. */
 export type BootStatus = {
@@ -62,13 +63,13 @@ export function parseStatus(output: Buffer): BootStatus | undefined {
 }
 
 function formatOpen(row: readonly string[] | undefined): BootStatus['open'] {
-  const [id, state, seconds = ''] = row ?? []
-  if (id === undefined || id === '') return null
-  return { id, state: state as RecordState, secondsLeft: /^-?\d+$/.test(seconds) ? Math.max(0, Number(seconds)) : null }
+  const [id = '', state, seconds = ''] = row ?? []
+  if (!isRecordId(id)) return null
+  return { id, state: toldState(state), secondsLeft: /^-?\d+$/.test(seconds) ? Math.max(0, Number(seconds)) : null }
 }
 
 function formatLast(row: readonly string[] | undefined): BootStatus['last'] {
-  const [id, state, code = '', text = ''] = row ?? []
-  if (id === undefined || id === '') return null
-  return { id, state: state as RecordState, reason: code === '' ? null : { code, text } }
+  const [id = '', state, code = '', text = ''] = row ?? []
+  if (!isRecordId(id)) return null
+  return { id, state: toldState(state), reason: code === '' ? null : { code, text } }
 }

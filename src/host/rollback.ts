@@ -9,8 +9,9 @@ import { agentBlob } from './agent-blob.ts'
 import type { Blob } from './fields.ts'
 import { formatFileValue, parseFileValue, parseManifest, parseValue, type ManifestOperation } from './manifest.ts'
 import { mergeRevert } from './merge-revert.ts'
-import { findDocument, formatRecord, parseFrames, type Frames } from './read-records.ts'
+import { formatRecord, parseFrames, type Frames } from './read-records.ts'
 import { runAgent, type AgentOptions } from './run-agent.ts'
+import { findDocument } from './told-record.ts'
 
 export type RollbackRequest = Pick<AgentOptions, 'signal' | 'master'> & {
   readonly by: string

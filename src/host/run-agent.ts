@@ -8,11 +8,13 @@ import { readAgentProgram } from './programs.ts'
 import { runProgram, type ProgramEnd } from './run-program.ts'
 import { closeMaster } from './ssh-master.ts'
 
+const outcomes = ['staged', 'committed', 'reverted', 'refused', 'failed', 'done'] as const
+
 /**
  * How a run of the agent ended; `staged`: all is ready for a trial boot; `lost`: it went on without us, or never began,
  * and nobody could be asked.
  */
-export type AgentOutcome = 'staged' | 'committed' | 'reverted' | 'refused' | 'failed' | 'done' | 'lost'
+export type AgentOutcome = (typeof outcomes)[number] | 'lost'
 
 /** Something the agent said on the way: `step N TOTAL KIND TARGET`, `regenerate NAME`, `building RELEASE`, … */
 export type AgentEvent = { readonly name: string; readonly fields: readonly string[] }
@@ -101,6 +103,12 @@ function isRisky({ name, fields }: AgentEvent): boolean {
   return name === 'step' && ['driver', 'unit', 'attribute'].includes(fields[2] ?? '')
 }
 
+/** What is no outcome of ours did not end as asked. */
+function toldOutcome(ended: AgentEvent | undefined): AgentOutcome {
+  if (!ended) return 'lost'
+  return outcomes.find((outcome) => outcome === ended.fields[0]) ?? 'failed'
+}
+
 function isEnded(events: readonly AgentEvent[]): boolean {
   return events.some((event) => event.name === 'end')
 }
@@ -116,7 +124,7 @@ function formatRun(end: ProgramEnd, events: readonly AgentEvent[]): AgentRun {
   const diagnostics = events.flatMap((event) => toDiagnostic(event))
   const named = (name: string) => events.filter((event) => event.name === name).map((event) => event.fields[0] ?? '')
   return {
-    outcome: (ended?.fields[0] ?? 'lost') as AgentOutcome,
+    outcome: toldOutcome(ended),
     diagnostics: ended ? diagnostics : [...diagnostics, notHeard(end)],
     events,
     regenerated: regenerations.filter((name) => named('regenerated').includes(name)),
@@ -168,15 +176,18 @@ const hints: Readonly<Record<string, string>> = {
   UNREACHED: 'nobody could log in after the change, so it was taken back',
 }
 
+const severities: readonly Severity[] = ['error', 'warning', 'note']
+
 function toDiagnostic(event: AgentEvent): Diagnostic[] {
   if (event.name === 'note') return [{ severity: 'note', code: 'AGENT_NOTE', message: event.fields[0] ?? '' }]
   if (event.name !== 'problem') return []
-  const [severity, code = '', message = '', ...evidence] = event.fields
+  const [severity, told = '', message = '', ...evidence] = event.fields
+  const code = /^[A-Z][A-Z_]{0,40}$/.test(told) ? told : 'AGENT_PROBLEM'
   const hint = hints[code]
   const lines = evidence.flatMap((text) => text.split('\n')).filter((line) => line !== '')
   return [
     {
-      severity: severity as Severity,
+      severity: severities.find((each) => each === severity) ?? 'error',
       code,
       message,
       ...(hint !== undefined && { hint }),

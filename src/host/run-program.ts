@@ -13,8 +13,10 @@ export type ProgramRun = {
   readonly data: string | Promise<string>
   /** Each complete line of the program's output as it comes, without its line end. */
   readonly onLine?: (line: string) => void
-  /** For the program, from when it was sent; without it only ssh's keep-alive ends a run. */
+  /** For the program, from when it was sent; without it a run ends when ssh's keep-alive or `silenceMs` ends it. */
   readonly timeoutMs?: number
+  /** How long a program without `timeoutMs` may say nothing. */
+  readonly silenceMs?: number
   /** For logging in and starting the shell. */
   readonly readyTimeoutMs?: number
   /** Ends the run, whatever it is at (`CANCELLED`). */

@@ -5,7 +5,13 @@ import { connectionRules, loginRules, notConnected } from './connection-verdicts
 import { formatTarget, formatUser, type Rule, type Verdict } from './verdict.ts'
 
 /** Why we ended a connection ourselves. */
-export type StopReason = 'cancelled' | 'ready-timeout' | 'program-timeout' | 'password-missing' | 'password-wrong'
+export type StopReason =
+  | 'cancelled'
+  | 'ready-timeout'
+  | 'program-timeout'
+  | 'output-limit'
+  | 'password-missing'
+  | 'password-wrong'
 
 /** How a run ended that did not come to its end mark. */
 export type FailedRun = {
@@ -79,6 +85,11 @@ const stopVerdicts: Readonly<Record<StopReason, (host: HostAddress) => Verdict>>
     code: 'HOST_TIMEOUT',
     message: `what was started on ${formatTarget(host)} did not end in time`,
     hint: 'look at the load of the host and at processes in state D',
+  }),
+  'output-limit': (host) => ({
+    code: 'OUTPUT_TOO_LONG',
+    message: `${formatTarget(host)} sent more than any program of passway prints`,
+    hint: 'nothing of it was used; look at what on that host writes into the output of programs',
   }),
   'password-missing': () => passwordMissing,
   'password-wrong': () => passwordWrong,

@@ -46,9 +46,17 @@ function publicTask(task: PlannedTask): Record<string, unknown> {
   return { ...task, source: { file, line, column } }
 }
 
-/** JSON text of a document, ending in a newline. Maps become objects, sets arrays. */
+/**
+ * JSON text of a document, ending in a newline. Maps become objects, sets arrays. What JSON lets stand and a terminal
+ * acts on is written as an escape as well; it can only be inside of strings.
+ */
 export function formatDocument(document: Document): string {
-  return `${JSON.stringify(document, publicForm, 2)}\n`
+  const text = JSON.stringify(document, publicForm, 2)
+  return `${text.replaceAll(/[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, escapeCharacter)}\n`
+}
+
+function escapeCharacter(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
 function publicForm(_key: string, value: unknown): unknown {

@@ -60,7 +60,8 @@ function renderLine(label: string, paintLabel: (text: string) => string, text: s
 }
 
 function paintOutcome(done: Done, paint: Paint): string {
-  const record = typeof done['record'] === 'string' ? `  ${paint.faint(`record ${done['record']}`)}` : ''
+  const record =
+    typeof done['record'] === 'string' ? `  ${paint.faint(escapeForTerminal(`record ${done['record']}`))}` : ''
   const words: Readonly<Record<string, string>> = {
     staged: paint.added('staged for a trial boot'),
     committed: paint.added(done['record'] === null ? 'nothing to write' : 'applied'),
@@ -102,5 +103,5 @@ function describeLeft(each: string): string {
     udev: 'udev does not know the new rules: no udev runs in a tree',
     tmpfiles: 'systemd-tmpfiles was not run: no systemd runs in a tree',
   }
-  return names[each] ?? each
+  return (Object.hasOwn(names, each) ? names[each] : undefined) ?? each
 }

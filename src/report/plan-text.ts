@@ -229,8 +229,9 @@ function renderDrivers(next: NextBoot, options: TextOptions): string[] {
     .filter(([, driver]) => verbose || driver.now !== driver.next || !driver.certain)
     .flatMap(([address, { now, next: then, certain, because }]) => {
       const sure = certain ? '' : ' (not certain)'
-      const plain = `${address}  ${now ?? 'none'} → ${then ?? 'none'}${sure}`
-      const shown = `${address}  ${now ?? 'none'} → ${paint.strong(then ?? 'none')}${sure}`
+      const [from, to] = [escapeForTerminal(now ?? 'none'), escapeForTerminal(then ?? 'none')]
+      const plain = `${address}  ${from} → ${to}${sure}`
+      const shown = `${address}  ${from} → ${paint.strong(to)}${sure}`
       const why = escapeForTerminal(because)
       if (!isWrapped || rowIndent + plain.length + 2 + why.length <= width) return [`${shown}  ${paint.faint(why)}`]
       return [shown, ...breakRow(`  ${why}`, options).map((line) => paint.faint(line))]

@@ -21,7 +21,8 @@ export function renderRecords(
   return [heading, ...records.toReversed().map((record) => renderRow(record, paint))].join('\n')
 }
 
-function renderRow({ id, state, document, reason }: Row, paint: Paint): string {
+function renderRow({ id: told, state, document, reason }: Row, paint: Paint): string {
+  const id = escapeForTerminal(told)
   const shown = paintState(state, paint)
   const rest = describeState(state, reason).map((line) => `\n    ${paint.faint(escapeForTerminal(line))}`)
   if (document === null) return `  ${id}  ${shown}${rest.join('')}`

@@ -22,7 +22,7 @@ type RollbackView = {
 export function renderRollback(view: RollbackView, options: TextOptions): string {
   const { paint } = options
   const ids = view.records.map(({ id }) => id).join(', ')
-  const heading = `${paint.strong(escapeForTerminal(view.host))}  ${paint.faint(describe(view, ids))}`
+  const heading = `${paint.strong(escapeForTerminal(view.host))}  ${paint.faint(escapeForTerminal(describe(view, ids)))}`
   const consequences = [
     view.regenerate.length > 0
       ? `${paint.faint('rebuilt'.padEnd(14))}${view.regenerate.map(nameRegeneration).join(', ')}`

@@ -23,7 +23,7 @@ function placeOf(files: Files, commandLine = '') {
 
 function loads(t: ExecutionContext, files: Files, module: string, expected: readonly string[]) {
   const place = placeOf(files)
-  const request = { modules: [module], respectsBlacklist: false, because: 'asked for' }
+  const request = { modules: [module], because: 'asked for' }
   t.deepEqual(
     loadModules(place, request, new Set()).insertions.map((each) => each.module),
     expected,
@@ -56,14 +56,19 @@ test(
   'pci:v00001234d00001111sv',
   ['vfio_pci'],
 )
-test('an explicit name is loaded in spite of the blacklist', loads, { 'a.conf': 'blacklist xhci_pci\n' }, 'xhci_pci', [
+test('a name on the blacklist', loads, { 'a.conf': 'blacklist xhci_pci\n' }, 'xhci_pci', [])
+test(
+  'a softdep comes in spite of the blacklist',
+  loads,
+  { 'a.conf': 'blacklist vfio_pci\nsoftdep xhci_pci pre: vfio-pci\n' },
   'xhci_pci',
-])
+  ['vfio_pci', 'xhci_pci'],
+)
 test('softdeps in a circle', loads, { 'a.conf': 'softdep a pre: b\nsoftdep b pre: a\n' }, 'a', ['b', 'a'])
 
 test('udev respects the blacklist, of the command line as well, by the exact name', (t) => {
   const place = placeOf({ 'a.conf': 'blacklist e1000-e\n' }, 'modprobe.blacklist=bochs,snd-hda-intel')
-  const request = { modules: ['e1000_e', 'bochs', 'snd_hda_intel'], respectsBlacklist: true, because: '' }
+  const request = { modules: ['e1000_e', 'bochs', 'snd_hda_intel'], because: '' }
   const { insertions, held } = loadModules(place, request, new Set())
   t.deepEqual(
     insertions.map(({ module }) => module),
@@ -90,7 +95,7 @@ test('options of files, then of the command line, then of the list', (t) => {
 
 test('what is loaded is not loaded again', (t) => {
   const place = placeOf({ 'a.conf': 'softdep a pre: b\n' })
-  const request = { modules: ['a'], respectsBlacklist: false, because: '' }
+  const request = { modules: ['a'], because: '' }
   t.deepEqual(
     loadModules(place, request, new Set(['b'])).insertions.map(({ module }) => module),
     ['a'],

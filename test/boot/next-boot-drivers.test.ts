@@ -327,12 +327,13 @@ test(
 )
 
 test(
-  'a blacklist with a line in the image: modprobe does not',
+  'a blacklist with a line in the image: its init has modprobe hold to it as well',
   boots,
   {
     files: { [vfio]: 'blacklist snd_hda_intel\n', [early]: 'snd_hda_intel\n' },
   },
-  { [audio]: 'snd_hda_intel' },
+  { [audio]: 'none' },
+  [audio, /blacklist/],
 )
 
 test(

@@ -178,7 +178,7 @@ softdep i2c_i801 pre: vfio-pci
   {
     name: 'blacklist and the list of early modules',
     files: { [vfio]: 'blacklist snd_hda_intel\n', [early]: 'snd_hda_intel\n' },
-    drivers: { [audio]: 'snd_hda_intel' },
+    drivers: { [audio]: null },
   },
   {
     name: 'install /bin/false and the list of early modules',
