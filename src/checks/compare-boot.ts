@@ -1,4 +1,5 @@
 import type { NextBoot } from '../core/plan.ts'
+import { maskSecrets } from '../core/secrets.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 
 /** One row of a boot's comparison, as in the public JSON of `verify`. */
@@ -40,9 +41,12 @@ function row(what: string, predicted: string, seen: string): BootRow {
   return { what, predicted, seen, ok: predicted === seen }
 }
 
-/** Loaders add BOOT_IMAGE= (GRUB) and initrd= (EFI stub) by themselves: they name files, not settings. */
+/**
+ * Loaders add BOOT_IMAGE= (GRUB) and initrd= (EFI stub) by themselves: they name files, not settings. Values of secrets
+ * are not in the record that a boot is compared with.
+ */
 function comparable(commandLine: string): string {
-  return commandLine
+  return maskSecrets(commandLine)
     .split(/[\s\u00a0]+/)
     .filter((word) => word !== '' && !/^(BOOT_IMAGE|initrd)=/.test(word))
     .join(' ')

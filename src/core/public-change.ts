@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type Bytes, findText } from './bytes.ts'
 import type { Change, DirectoryValue, FileValue } from './change.ts'
+import type { NextBoot } from './plan.ts'
 import { maskSecrets } from './secrets.ts'
 
 /** sha256 of bytes, hex. */
@@ -47,4 +48,9 @@ function publicFile(value: FileValue, contents: Contents): Record<string, unknow
   const text = findText(value.content)
   if (text === undefined) return { base64: Buffer.from(value.content, 'latin1').toString('base64'), ...rest }
   return { content: maskSecrets(text), ...rest }
+}
+
+/** The next boot as in the public JSON, in saved plans and in records. */
+export function publicNextBoot(nextBoot: NextBoot): NextBoot {
+  return { ...nextBoot, kernelCommandLine: maskSecrets(nextBoot.kernelCommandLine) }
 }

@@ -1,6 +1,6 @@
 import { bytesFromText } from '../core/bytes.ts'
 import type { HostPlan } from '../core/plan.ts'
-import { publicChange } from '../core/public-change.ts'
+import { publicChange, publicNextBoot } from '../core/public-change.ts'
 import type { RecordDocument } from '../core/record.ts'
 import { tool } from '../core/tool.ts'
 import { encodeText, formatBlob, type Blob } from './fields.ts'
@@ -101,7 +101,7 @@ function formatRecord(plan: HostPlan, options: BundleOptions): string {
     reboot: plan.reboot,
     rescue: options.rescue,
     trial: options.trial ? { kernel: options.trial.kernel, confirmWithin: options.trial.confirmWithinSeconds } : null,
-    nextBoot: plan.reboot === 'needed' ? plan.nextBoot : null,
+    nextBoot: plan.reboot === 'needed' && plan.nextBoot ? publicNextBoot(plan.nextBoot) : null,
   }
   return `${JSON.stringify(document, null, 2)}\n`
 }

@@ -1,7 +1,6 @@
 import type { Diagnostic } from '../core/diagnostic.ts'
 import type { HostPlan, PlannedTask } from '../core/plan.ts'
-import { publicChange } from '../core/public-change.ts'
-import { maskSecrets } from '../core/secrets.ts'
+import { publicChange, publicNextBoot } from '../core/public-change.ts'
 
 export type HostStatus = 'ok' | 'refused' | 'unreachable' | 'failed'
 
@@ -37,7 +36,7 @@ export function planFields(
     pending: plan.pending,
     orphans: plan.orphans,
     reboot: plan.reboot,
-    nextBoot: plan.nextBoot && { ...plan.nextBoot, kernelCommandLine: maskSecrets(plan.nextBoot.kernelCommandLine) },
+    nextBoot: plan.nextBoot && publicNextBoot(plan.nextBoot),
   }
 }
 
