@@ -223,6 +223,11 @@ softdep i2c_i801 pre: vfio-pci
     drivers: { [necUsb]: 'vfio-pci', [qemuUsb]: 'xhci_hcd' },
   },
   {
+    name: 'override to no driver',
+    files: rules([spareNic, '8086:10d3', '8086:0000', null]),
+    drivers: { [spareNic]: null, [sshNic]: 'e1000e' },
+  },
+  {
     name: 'override of a device whose driver is built in',
     files: { ...rules([serial, '1b36:0002', '1af4:1100', 'vfio-pci']), [early]: 'vfio_pci\n' },
     drivers: { [serial]: 'vfio-pci' },
@@ -231,11 +236,6 @@ softdep i2c_i801 pre: vfio-pci
     name: 'override for another device at that address',
     files: { ...rules([spareNic, '10de:1c82', '8086:0000', 'vfio-pci']), [early]: 'vfio_pci\n' },
     drivers: { [spareNic]: 'e1000e' },
-  },
-  {
-    name: 'override to no driver',
-    files: rules([spareNic, '8086:10d3', '8086:0000', null]),
-    drivers: { [spareNic]: null, [sshNic]: 'e1000e' },
   },
   {
     name: 'override by hand, the driver in the image and wanted by a twin',

@@ -227,6 +227,34 @@ const cuts: readonly Row[] = [
   },
 ]
 
+/** Seconds between two cuts are about what one step takes there: some fall on writes, some into tools that build. */
+const timedCuts: readonly Row[] = [
+  ...[0, 4, 8, 14, 20].map((seconds) => ({
+    name: `power cut ${seconds} s after staging began`,
+    from: 'fresh' as const,
+    steps: [
+      cutAt('cat /var/lib/passway/records/*/journal', seconds),
+      passway(['apply', 'test/lab/playbooks/trial.yaml', '--yes'], { exit: [1, 4], says: /"status"/ }),
+      time,
+    ],
+  })),
+  ...[1, 5, 10, 15, 20].map((seconds) => ({
+    name: `power cut ${seconds} s after the commit began`,
+    steps: [hold, cutAt(journal('commit'), seconds), confirm(whatever), time],
+    end: 'old or new' as const,
+  })),
+  ...[1, 6, 12].map((seconds) => ({
+    name: `power cut ${seconds} s after the rollback of what was committed began`,
+    steps: [
+      reboot({ exit: [0], says: committed }),
+      cutAt(journal('r'), seconds),
+      passway(['rollback', '--yes'], whatever),
+      time,
+    ],
+    end: 'old or new' as const,
+  })),
+]
+
 const window: readonly Row[] = [
   {
     name: 'update-grub between staging and the reboot',
@@ -289,9 +317,11 @@ const window: readonly Row[] = [
   },
 ]
 
-export const faults: readonly Fault[] = [...notUp, ...notReached, ...hung, ...cuts, ...window].map((row) => ({
-  from: 'staged',
-  end: row.end ?? 'old',
-  reason: null,
-  ...row,
-}))
+export const faults: readonly Fault[] = [...notUp, ...notReached, ...hung, ...cuts, ...timedCuts, ...window].map(
+  (row) => ({
+    from: 'staged',
+    end: row.end ?? 'old',
+    reason: null,
+    ...row,
+  }),
+)
