@@ -129,6 +129,12 @@ const failures: readonly [string, Partial<BootExpectation>, (root: string) => vo
     'REGENERATION_FAILED',
   ],
   [
+    'a build that was killed, its copy of the image of before left',
+    {},
+    (root) => writeFileSync(join(root, 'etc/killed'), ''),
+    'REGENERATION_FAILED',
+  ],
+  [
     'a build that only says that it went well',
     {},
     (root) => writeFileSync(join(root, 'etc/lazy'), ''),

@@ -228,10 +228,16 @@ file 0644 0:0 /lib/modules/${olderRelease}/modules.builtin
 dir 0755 0:0 /boot/grub
 `
 
-/** Copies what initramfs-tools copies into a tar file; renames it into place, as update-initramfs does. */
+/**
+ * Copies what initramfs-tools copies into a tar file; renames it into place, as update-initramfs does, and like it keeps
+ * the image of before under another name until that is done.
+ */
 export const updateInitramfs = `#!/bin/sh
 set -e
+[ ! -e /boot/initrd.img-$3 ] || ln -f /boot/initrd.img-$3 /boot/initrd.img-$3.dpkg-bak
+trap 'rm -f /boot/initrd.img-$3.dpkg-bak' EXIT
 if [ -e /etc/broken-$3 ]; then echo "E: mkinitramfs failure"; exit 1; fi
+if [ -e /etc/killed ]; then kill -9 $$; fi
 if [ -e /etc/lazy ]; then echo "W: not updating"; exit 0; fi
 new=/tmp/image.$$
 mkdir -p $new/conf $new/etc/modprobe.d $new/lib/modules/$3

@@ -40,6 +40,8 @@ restore_images() {
     locate "/boot/initrd.img-$release" || return 1
     rm -f "$located.new"
     [ -f "$kept_path" ] || continue
+    # update-initramfs that was cut leaves its copy of the image of before.
+    ! cmp -s "$kept_path" "$located.dpkg-bak" || rm -f "$located.dpkg-bak"
     same_inode "$kept_path" "$located" && continue
     rm -f "$located.passway-tmp"
     ln "$kept_path" "$located.passway-tmp" 2>/dev/null || cp -p "$kept_path" "$located.passway-tmp" || return 1
