@@ -1,5 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import { readDerived, readOutput, readTrees } from './host-files.ts'
@@ -56,6 +57,8 @@ async function breakHost(t: ExecutionContext): Promise<Dead> {
     rescue: string[]
   }
   await machine.ssh('sync; systemctl reboot')
+  // It answers until it is down.
+  await sleep(20_000)
   await t.throwsAsync(machine.waitForSsh(60), { message: /no ssh/ })
   machine.cutPower()
   await check('qemu-img', ['convert', '-U', '-O', 'qcow2', machine.disk, join(directory, 'disk.qcow2')])
