@@ -66,24 +66,42 @@ function withoutGuard(host: string): string {
     .join('\n')
 }
 
-/** One run: from an overlay over what was kept, all steps, then the host as it is. */
+/**
+ * One run: from an overlay over what was kept, all steps, then the host as it is. A run in which the emulated timer died
+ * says nothing of the fault, for a boot was started twice: it is repeated.
+ */
 export async function runFault(
   fault: Fault,
   variant: Variant,
   prepared: Prepared,
   log: (text: string) => void,
 ): Promise<FaultResult> {
+  for (let tries = 1; ; tries += 1) {
+    const run = await runOnce(fault, variant, prepared, log)
+    if (tries === 3 || !run.isMended) return await run.result
+    await run.result.catch(() => {})
+    log('again, from the start')
+  }
+}
+
+type Once = { readonly result: Promise<FaultResult>; readonly isMended: boolean }
+
+async function runOnce(fault: Fault, variant: Variant, prepared: Prepared, log: (text: string) => void): Promise<Once> {
   const from = fault.from === 'staged' ? prepared.staged : prepared.fresh
   const machine = await startMachine({ ...place, variant, from })
-  const endMending = mendTimer(machine, log)
-  try {
-    return await goThrough({ fault, variant, machine, log, before: await readFile(prepared.before, 'utf8') })
-  } finally {
-    endMending()
-    if (process.env['PASSWAY_LAB_KEEP'] !== undefined)
-      await cp(join(machine.directory, 'serial.log'), join(process.env['PASSWAY_LAB_KEEP'], `${variant}.log`))
-    await machine.stop()
-  }
+  let isMended = false
+  const endMending = mendTimer(machine, () => {
+    isMended = true
+    log('the emulated timer died: started again')
+  })
+  const before = await readFile(prepared.before, 'utf8')
+  const result = goThrough({ fault, variant, machine, log, before })
+  await result.catch(() => {})
+  endMending()
+  if (process.env['PASSWAY_LAB_KEEP'] !== undefined)
+    await cp(join(machine.directory, 'serial.log'), join(process.env['PASSWAY_LAB_KEEP'], `${variant}.log`))
+  await machine.stop()
+  return { result, isMended }
 }
 
 type Faulty = {

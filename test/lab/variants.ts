@@ -2,7 +2,9 @@ import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** What boots and from where; ../build-machine.sh says what each is. */
-export type Variant = 'bios-ext4' | 'uefi-btrfs' | 'uefi-lvm' | 'systemd-boot'
+export const variantNames = ['bios-ext4', 'uefi-btrfs', 'uefi-lvm', 'systemd-boot'] as const
+
+export type Variant = (typeof variantNames)[number]
 
 /** The package ovmf; its variables are a file of each run. */
 const firmware = '/usr/share/OVMF/OVMF_CODE_4M.fd'

@@ -12,9 +12,9 @@ for d in /var/lib/passway/records/*/; do [ ! -f "$d/state" ] || echo "state $(ca
 
 /**
  * On a busy computer the emulated timer sometimes dies early in a boot, and the kernel waits for ever: the lab's fault,
- * not the trial's. Such a boot is started again. Returns what ends the watch.
+ * not the trial's. Such a boot is started again, and `onMended` told. Returns what ends the watch.
  */
-export function mendTimer(machine: Machine, log: (text: string) => void): () => void {
+export function mendTimer(machine: Machine, onMended: () => void): () => void {
   let starts = machine.starts()
   let seen = 0
   const timer = setInterval(() => {
@@ -22,7 +22,7 @@ export function mendTimer(machine: Machine, log: (text: string) => void): () => 
       const boot = text.slice(seen)
       if (machine.starts() !== starts) [starts, seen] = [machine.starts(), text.length]
       else if (boot.includes('Possible timer handling issue') && !/root: clean|passway:|lab login/.test(boot)) {
-        log('the emulated timer died: started again')
+        onMended()
         seen = text.length
         machine.cutPower()
       }
