@@ -197,7 +197,7 @@ export function notPlanned(target: Target, result: Extract<SnapshotResult, { ok:
     skipped: [],
     system: '',
     commandLine: '',
-    places: { stateDirectory: '', rootDevice: null, mounts: [] },
+    places: { stateDirectory: '', root: null, mounts: [], unlocking: [] },
     diagnostics: [result.diagnostic],
   }
 }

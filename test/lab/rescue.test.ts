@@ -110,11 +110,11 @@ run(`from a live system of busybox alone a host that does not boot is rolled bac
   await rescueFrom(t, 'live', async (found) => ({
     files: {
       init: `#!/bin/busybox sh
+/bin/busybox mkdir -p /proc /sys /dev /mnt /tmp
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 for module in virtio_pci virtio_blk ext4 crc32c_generic; do modprobe $module; done
 for tool in /usr/bin/* /usr/sbin/*; do [ "$tool" = /usr/bin/busybox ] || /bin/busybox rm -f "$tool"; done
 /bin/busybox --install -s
-/bin/busybox mkdir -p /mnt /tmp
 sleep 3
 ${findLine(found, 'from a rescue system: ')}
 echo "lab: rollback ended with $?"
