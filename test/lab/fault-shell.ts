@@ -11,12 +11,16 @@ K=/boot/passway/$ID
 TRIAL=$K/trial-initrd.img-$REL
 hash() { sha256sum < "$1" | cut -c 1-64; }
 
-# reseal: hashes of the trial's image and kernel as they are now.
+# reseal: hashes of the trial's image and kernel as they are now; with systemd-boot also of its copies and entries.
 reseal() {
   cut -f 2 "$R/artefacts" | while read -r path; do
     [ ! -f "$path" ] || printf '%s\t%s\n' "$(hash "$path")" "$path"
   done > /tmp/artefacts
   cat /tmp/artefacts > "$R/artefacts"
+  [ -f "$R/ours" ] || return 0
+  cmp -s "$TRIAL" "/boot/efi/EFI/passway/$ID/trial-initrd.img-$REL" || cp "$TRIAL" "/boot/efi/EFI/passway/$ID/trial-initrd.img-$REL"
+  cut -f 2 "$R/ours" | while read -r path; do printf '%s\t%s\n' "$(hash "/boot/efi/$path")" "$path"; done > /tmp/ours
+  cat /tmp/ours > "$R/ours"
 }
 
 # argument TEXT: one more in the trial's entry. entry PATTERN TEXT: a replacement in its lines, not in those of its way out.
@@ -24,6 +28,7 @@ argument() { entry 'passway.txn=' "$1 passway.txn="; }
 entry() {
   if [ -d /boot/efi/loader/entries ]; then
     sed -i "s|$1|$2|" "$(grep -l passway.txn= /boot/efi/loader/entries/*)"
+    reseal
   else
     sed -i "/passway-trial-$ID/,/^}/ { /passway.txn=/ s|$1|$2| }" /boot/grub/custom.cfg
   fi

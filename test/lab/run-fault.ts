@@ -121,24 +121,28 @@ async function goThrough({ fault, variant, machine, before, log }: Faulty): Prom
   const wrong: string[] = []
   const said: string[] = []
   let watch = watchHost(machine)
-  for (const step of fault.steps) {
-    if (isCut(step)) {
-      watch.stop()
-      watch = watchHost(machine)
+  try {
+    for (const step of fault.steps) {
+      if (isCut(step)) {
+        watch.stop()
+        watch = watchHost(machine)
+      }
+      const run = await takeStep(step, machine, inventory, watch)
+      if (run === null) continue
+      log(`${describeStep(step)}: exit ${run.status} after ${run.seconds.toFixed(0)} s`)
+      const found = judgeStep(step, run)
+      wrong.push(...found)
+      if (found.length > 0) log(`${run.stdout.slice(-6000)}\n${run.stderr.slice(-3000)}`)
+      if (step.on === 'controller') said.push(summarize(run))
     }
-    const run = await takeStep(step, machine, inventory, watch)
-    if (run === null) continue
-    log(`${describeStep(step)}: exit ${run.status} after ${run.seconds.toFixed(0)} s`)
-    const found = judgeStep(step, run)
-    wrong.push(...found)
-    if (found.length > 0) log(`${run.stdout.slice(-6000)}\n${run.stderr.slice(-3000)}`)
-    if (step.on === 'controller') said.push(summarize(run))
+    const seconds = await watch.settled(60)
+    wrong.push(...(await judgeHost(fault, machine, before, inventory)))
+    if (wrong.length > 0) log(wrong.join('\n'))
+    return { fault: fault.name, variant, seen: said.join('; '), seconds: Math.round(seconds), wrong }
+  } finally {
+    // It asks on for as long as nobody stops it, and keeps this process.
+    watch.stop()
   }
-  const seconds = await watch.settled(60)
-  watch.stop()
-  wrong.push(...(await judgeHost(fault, machine, before, inventory)))
-  if (wrong.length > 0) log(wrong.join('\n'))
-  return { fault: fault.name, variant, seen: said.join('; '), seconds: Math.round(seconds), wrong }
 }
 
 /** From here the host is on its way; a `confirm` after that only asks what became of it. */
