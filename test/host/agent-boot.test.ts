@@ -21,6 +21,7 @@ import {
   release,
   runUnder,
   settleMiniHost,
+  updateInitramfs,
   shells,
   writeTool,
 } from './agent-hosts.ts'
@@ -101,6 +102,26 @@ for (const shell of shells) {
     t.notRegex(readText(root, 'var/lib/passway/images'), /vfio/)
   })
 }
+
+test.serial('tools get nothing of the environment that the agent was called in', (t) => {
+  // As the shell of an initramfs has it; mkinitramfs would write ROOT into the image.
+  const given = { ROOT: '/dev/nowhere', MODPROBE_OPTIONS: '-qb', GRUB_CMDLINE_LINUX: 'panic=1\nexport X=1' }
+  Object.assign(process.env, given)
+  t.teardown(() => Object.keys(given).forEach((name) => delete process.env[name]))
+  for (const shell of shells) {
+    const root = makeBootHost(t, shell)
+    const seen = updateInitramfs.replace('set -e\n', 'set -e\nenv >>/seen\n')
+    writeFileSync(join(root, 'usr/sbin/update-initramfs'), seen, { mode: 0o755 })
+    const plan = planOf([change('file', '/etc/modprobe.d/x.conf', null, file('options x y=1\n'))], {
+      regenerate: ['initramfs'],
+      reboot: 'needed',
+    })
+    const run = runUnder('/bin/sh', bundleFor(plan, null, nextId()), { chroot: root })
+    t.is(run.outcome, 'committed', run.text)
+    t.notRegex(readText(root, 'seen'), /ROOT=|MODPROBE|GRUB_|panic/, shell)
+    t.regex(readText(root, 'seen'), /^PATH=\/usr\/sbin:/m)
+  }
+})
 
 test('rules of udev are looked for where the hook of udev puts them', (t) => {
   const root = makeBootHost(t)

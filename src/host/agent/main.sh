@@ -34,10 +34,9 @@ main() {
 
 prepare() {
   PATH=/usr/sbin:/usr/bin:/sbin:/bin
+  forget_environment
   LC_ALL=C
   export PATH LC_ALL
-  # Programs that we start must not take options from whoever started us.
-  unset TMPDIR GREP_OPTIONS POSIXLY_CORRECT CDPATH ENV BASH_ENV 2>/dev/null
   umask 077
   set -u -f
   NL='
@@ -49,6 +48,17 @@ prepare() {
   root='' state='' id='' record='' progress='' human='' controller='a person at the host' holds_lock=''
   image_view='' trial_release=''
   problems=0 stopped='' early_due='' going_back='' force='' through='' accepted=' '
+}
+
+# Programs that we start must not take options from whoever started us: the shell of an initramfs exports ROOT, which
+# mkinitramfs would write into the image, and MODPROBE_OPTIONS. A shell keeps some names of its own for itself.
+forget_environment() {
+  for exported in $(export -p | sed -n 's/^declare -x/export/; s/^export \([A-Za-z_][A-Za-z_0-9]*\).*/\1/p'); do
+    case $exported in
+      PATH | HOME | TERM | PWD | OLDPWD | SHLVL | _ | SHELLOPTS | BASHOPTS | BASH_VERSINFO | EUID | PPID | UID) ;;
+      *) unset "$exported" ;;
+    esac
+  done
 }
 
 # The tools of its own list. Those that only some records need are asked for by check_tools.
