@@ -182,7 +182,10 @@ asRoot('a failure in the middle takes everything back', (t) => {
   t.is(run.status, 1)
   t.deepEqual(run.codes, ['UNIT_MISSING'])
   t.deepEqual(readHost(root), before)
-  t.regex(runUnder('sh', callFor({ verb: 'records', root })).text, new RegExp(`^record\t${id}\t1\treverted\tno$`, 'm'))
+  t.regex(
+    runUnder('sh', callFor({ verb: 'records', root })).text,
+    new RegExp(`^record\t${id}\t1\treverted\tno\t-\t-$`, 'm'),
+  )
 })
 
 asRoot('who holds the lock is named, and nothing is written', async (t) => {

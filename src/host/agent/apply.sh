@@ -28,7 +28,7 @@ begin_detached() {
   trap 'stopped=yes' TERM INT
   trap '' HUP
   # Whoever watches takes an owner that is not yet written for one that is gone.
-  format_owner $$ >"$record/owner.new" && mv -f "$record/owner.new" "$record/owner"
+  format_owner $$ >"$record/owner.new" && durable "$record/owner.new" && mv -f "$record/owner.new" "$record/owner"
 }
 
 # A record that changed nothing leaves nothing. Whoever watches has the progress file open.
