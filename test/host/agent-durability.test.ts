@@ -19,7 +19,9 @@ import {
   readRun,
   type ShellRun,
 } from './agent-hosts.ts'
+import { bootGrub, grubTrialPlan, makeGrubTrialHost } from './grub-trial-hosts.ts'
 import { testUnless } from './skip.ts'
+import { formatTrial } from './trial-hosts.ts'
 import { findViolations, tracedCalls, type Violation } from './trace-durability.ts'
 
 /** In a container that forbids ptrace, strace is there and can do nothing. */
@@ -70,15 +72,24 @@ const few = changes.filter(({ kind, target }) => /new\.d|default\/grub/.test(tar
 
 type Traced = { readonly run: ShellRun; readonly violations: readonly Violation[]; readonly trace: string }
 
-function trace(t: ExecutionContext, program: string, data: string, root: string): Traced {
+/** `inside`: on the host that is the directory `root`. */
+function trace(t: ExecutionContext, program: string, data: string, root: string, inside = false): Traced {
+  const shell = [...(inside ? ['chroot', root] : []), 'sh', '-c', bootLine, 'passway', 'nonce']
+  return traceCommand(t, shell, formatSpool(program, data), root, inside)
+}
+
+function traceCommand(
+  t: ExecutionContext,
+  command: readonly string[],
+  input: string,
+  root: string,
+  inside: boolean,
+): Traced {
   const log = join(makeDirectory(t), 'trace')
   const words = ['-f', '-y', '-s', '300', '-e', `trace=${tracedCalls.join(',')}`, '-e', 'signal=none', '-o', log]
-  const end = spawnSync('strace', [...words, 'sh', '-c', bootLine, 'passway', 'nonce'], {
-    input: formatSpool(program, data),
-    encoding: 'latin1',
-  })
+  const end = spawnSync('strace', [...words, ...command], { input, encoding: 'latin1' })
   const text = readFileSync(log, 'latin1')
-  return { run: readRun(end.stdout + end.stderr), violations: findViolations(text, root), trace: text }
+  return { run: readRun(end.stdout + end.stderr), violations: findViolations(text, root, inside), trace: text }
 }
 
 function bundle(root: string, program: string, some = changes): string {
@@ -112,9 +123,14 @@ const careless: readonly (readonly [string, string, string, RegExp])[] = [
   ['nothing is synced', 'durable() {', 'durable() {\n  return 0', /before its bytes are on disk/],
   ['files are not synced', '[ -L "$1" ] || durable "$1"', ':', /before its bytes are on disk/],
   ['directories are not synced', 'durable "${2%/*}"', ':', /before \S+\/(?:etc|default|deep)\S* is on disk/],
-  ['the journal is not synced', '&& durable "$record/journal"', '', /before \S+\/journal is on disk/],
+  [
+    'the journal is not synced',
+    '>>"$record/journal" && durable_record',
+    '>>"$record/journal"',
+    /before \S+\/journal is on disk/,
+  ],
   ['nothing is announced', 'journal intent "$2"', ':', /the journal says/],
-  ['the state is not synced', 'durable "$record/state.new" &&', '', /state is replaced before/],
+  ['the state is not synced', 'durable_record &&', '', /state is replaced before/],
   ['what was there is not synced', 'durable_files "$record/before"', ':', /before \S+\/before\/\d+ is on disk/],
 ]
 
@@ -131,3 +147,41 @@ for (const [title, found, instead, expected] of careless) {
     )
   })
 }
+
+/** From staging to the commit, each step traced; `steps` are what was done and what was found. */
+function traceTrial(t: ExecutionContext, program = readAgentProgram()): readonly (readonly [string, Traced])[] {
+  const root = makeGrubTrialHost(t)
+  const id = nextId()
+  const call = (verb: 'reboot' | 'confirm' | 'rollback') => trace(t, program, callFor({ verb, id }), root, true)
+  const staged = trace(t, program, formatTrial(grubTrialPlan(), id, program), root, true)
+  const armed = call('reboot')
+  bootGrub(root, id, false)
+  const early = traceCommand(t, ['chroot', root, 'sh', '/var/lib/passway/agent.sh', 'early'], '', root, true)
+  const steps = { staged, armed, early, confirmed: call('confirm'), back: call('rollback') }
+  t.is(
+    steps.back.run.outcome,
+    'reverted',
+    Object.values(steps)
+      .map(({ run }) => run.text)
+      .join('\n'),
+  )
+  return Object.entries(steps)
+}
+
+test('a trial with GRUB: staged, armed, tried, made the default, taken back', (t) => {
+  t.deepEqual(
+    traceTrial(t).flatMap(([step, { violations }]) => violations.map(({ line, text }) => `${step} ${line}: ${text}`)),
+    [],
+  )
+})
+
+/** Found by a power cut: the note was lost, and what it named was left behind. */
+test('it is noticed when notes of a trial are not synced', (t) => {
+  const program = readAgentProgram().replace('>"$record/environment" && durable_record', '>"$record/environment"')
+  t.not(program, readAgentProgram())
+  const found = traceTrial(t, program).flatMap(([, { violations }]) => violations)
+  t.true(
+    found.some(({ text }) => text.endsWith('/environment is on disk')),
+    JSON.stringify(found, null, 1),
+  )
+})

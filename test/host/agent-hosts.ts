@@ -228,30 +228,34 @@ file 0644 0:0 /lib/modules/${olderRelease}/modules.builtin
 dir 0755 0:0 /boot/grub
 `
 
-/**
- * Copies what initramfs-tools copies into a tar file; renames it into place, as update-initramfs does, and like it keeps
- * the image of before under another name until that is done.
- */
+/** Copies what initramfs-tools copies into a tar file. `-o FILE RELEASE`; ETC: what a trial sees as /etc. */
+export const mkinitramfs = `#!/bin/sh
+set -e
+etc=\${ETC:-/etc}
+if [ -e $etc/broken-$3 ]; then echo "E: mkinitramfs failure"; exit 1; fi
+new=/tmp/image.$$
+mkdir -p $new/conf $new/etc/modprobe.d $new/lib/modules/$3
+echo image of $3 >$new/init
+for file in $etc/modprobe.d/*.conf; do [ ! -e "$file" ] || cp "$file" $new/etc/modprobe.d; done
+for file in $etc/udev/rules.d/*.rules; do
+  [ ! -e "$file" ] || { mkdir -p $new/usr/lib/udev/rules.d && cp "$file" $new/usr/lib/udev/rules.d; }
+done
+grep '^[^#]' $etc/initramfs-tools/modules | while read -r module rest; do
+  echo "$module" >>$new/conf/modules
+  [ -e $etc/without-$module ] || : >$new/lib/modules/$3/$module.ko.xz
+done
+tar -C $new -cf $2 .
+rm -r $new
+`
+
+/** Renames an image into place, as update-initramfs does; like it keeps that of before under another name until then. */
 export const updateInitramfs = `#!/bin/sh
 set -e
 [ ! -e /boot/initrd.img-$3 ] || ln -f /boot/initrd.img-$3 /boot/initrd.img-$3.dpkg-bak
 trap 'rm -f /boot/initrd.img-$3.dpkg-bak' EXIT
-if [ -e /etc/broken-$3 ]; then echo "E: mkinitramfs failure"; exit 1; fi
 if [ -e /etc/killed ]; then kill -9 $$; fi
 if [ -e /etc/lazy ]; then echo "W: not updating"; exit 0; fi
-new=/tmp/image.$$
-mkdir -p $new/conf $new/etc/modprobe.d $new/lib/modules/$3
-echo image of $3 >$new/init
-for file in /etc/modprobe.d/*.conf; do [ ! -e "$file" ] || cp "$file" $new/etc/modprobe.d; done
-for file in /etc/udev/rules.d/*.rules; do
-  [ ! -e "$file" ] || { mkdir -p $new/usr/lib/udev/rules.d && cp "$file" $new/usr/lib/udev/rules.d; }
-done
-grep '^[^#]' /etc/initramfs-tools/modules | while read -r module rest; do
-  echo "$module" >>$new/conf/modules
-  [ -e /etc/without-$module ] || : >$new/lib/modules/$3/$module.ko.xz
-done
-tar -C $new -cf /boot/initrd.img-$3.new .
-rm -r $new
+mkinitramfs -o /boot/initrd.img-$3.new $3
 mv -f /boot/initrd.img-$3.new /boot/initrd.img-$3
 `
 
@@ -262,7 +266,7 @@ mkdir -p $2/main && tar -C $2/main -xf $1
 /** What 10_linux writes, without what boots. It truncates the file that it is told to write, as grub-mkconfig does. */
 export const grubMkconfig = `#!/bin/sh
 set -e
-. /etc/default/grub
+. \${ETC:-/etc}/default/grub
 if [ -e /etc/broken-grub ]; then echo "grub-probe: error: no such disk" >&2; exit 1; fi
 entry() {
   echo "menuentry '$1' --class debian \\$menuentry_id_option 'gnulinux-$2-uuid' {"
@@ -289,6 +293,7 @@ rm $2.new
 export const grubScriptCheck = '#!/bin/sh\n! grep -q "^syntax error" "$1"\n'
 
 export const bootTools: Readonly<Record<string, string>> = {
+  '/usr/sbin/mkinitramfs': mkinitramfs,
   '/usr/sbin/update-initramfs': updateInitramfs,
   '/usr/bin/unmkinitramfs': unmkinitramfs,
   '/usr/sbin/grub-mkconfig': grubMkconfig,

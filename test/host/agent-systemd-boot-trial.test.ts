@@ -2,25 +2,21 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import type { HostPlan } from '../../src/core/plan.ts'
-import { formatBundle } from '../../src/host/bundle.ts'
-import { readAgentProgram } from '../../src/host/programs.ts'
 import {
-  applyOptions,
   callFor,
   change,
   file,
   inMiniHost,
   isRoot,
-  nextId,
   noExpectation,
   planOf,
   readHost,
   release,
   runUnder,
-  writeTool,
 } from './agent-hosts.ts'
 import { testUnless } from './skip.ts'
 import { entryOf, makeSystemdBootHost, setVariable, token, variableOf } from './systemd-boot-hosts.ts'
+import { addTrialTools, bootInto, runEarlyUnit, stageTrial, type StagedTrial } from './trial-hosts.ts'
 
 const test = testUnless(isRoot ? null : 'needs root, for chroot')
 
@@ -43,58 +39,21 @@ function trialPlan(argument = 'iommu=pt'): HostPlan {
   )
 }
 
-/** As update-initramfs builds, to another place; /etc is the one that it sees. */
-const mkinitramfs = `#!/bin/sh
-set -e
-cp /boot/initrd.img-$3 /boot/saved.$$
-update-initramfs -u -k $3 without-hook
-cat /boot/initrd.img-$3 >$2
-mv -f /boot/saved.$$ /boot/initrd.img-$3
-`
-
-/** No mount in this chroot: the view takes the place of /etc. `unshare -m --propagation private sh -c … passway VIEW ETC TOOL…` */
-const unshare = `#!/bin/sh
-view=$8
-shift 9
-mv /etc /etc.live && cp -a "$view" /etc
-"$@"
-status=$?
-rm -rf /etc && mv /etc.live /etc
-exit $status
-`
-
 function makeTrialHost(t: ExecutionContext): string {
-  const root = makeSystemdBootHost(t)
-  inMiniHost(root, 'mkdir -p /run/systemd/system /etc/systemd/system')
-  writeTool(root, '/usr/bin/systemctl', '#!/bin/sh\n[ "$1" != is-active ]\n')
-  writeTool(root, '/usr/sbin/mkinitramfs', mkinitramfs)
-  writeTool(root, '/usr/bin/unshare', unshare)
+  const root = addTrialTools(makeSystemdBootHost(t))
   setVariable(root, 'LoaderEntryDefault', 'debian-*')
   return root
 }
 
-function stage(root: string, plan: HostPlan = trialPlan()) {
-  const id = nextId()
-  const trial = { kernel: release, confirmWithinSeconds: 600 }
-  const data = formatBundle(plan, { ...applyOptions(id), root: null, agentProgram: readAgentProgram(), trial })
-  return { id, run: runUnder('/bin/sh', data, { chroot: root }) }
+function stage(root: string, plan: HostPlan = trialPlan()): StagedTrial {
+  return stageTrial(root, plan)
 }
 
-let boots = 0
-
-/** Another boot of that directory; the loader deletes what it was told to do once before it does it. */
+/** The loader deletes what it was told to do once before it does it. */
 function boot(root: string, id: string | null): void {
-  boots += 1
-  const write = (path: string, text: string): void => {
-    rmSync(join(root, path), { force: true })
-    writeFileSync(join(root, path), text)
-  }
-  write('proc/sys/kernel/random/boot_id', `7b1c3f52-5a0e-4a6e-9c55-${String(boots).padStart(12, '0')}\n`)
-  write('proc/cmdline', id === null ? `initrd=x ${before}\n` : `initrd=x ${after} passway.txn=${id} panic=30\n`)
-  if (variableOf(root, 'LoaderEntryOneShot') !== undefined) {
-    inMiniHost(root, 'bootctl set-oneshot ""')
-  }
-  inMiniHost(root, 'sh /var/lib/passway/agent.sh early')
+  if (variableOf(root, 'LoaderEntryOneShot') !== undefined) inMiniHost(root, 'bootctl set-oneshot ""')
+  bootInto(root, `initrd=x ${id === null ? before : `${after} passway.txn=${id} panic=30`}`)
+  runEarlyUnit(root)
 }
 
 function stateOf(root: string, id: string): string {

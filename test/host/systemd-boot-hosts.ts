@@ -4,6 +4,7 @@ import type { ExecutionContext } from 'ava'
 import {
   inMiniHost,
   makeMiniHost,
+  mkinitramfs,
   olderRelease,
   release,
   shells,
@@ -83,12 +84,13 @@ exec busybox tail "$@"
 `
 
 /** The hook of Debian's package: a new image is copied at once. */
-const withHook = `${updateInitramfs}[ -e /etc/lazy-entry ] || [ -n "\${4-}" ] ||
+const withHook = `${updateInitramfs}[ -e /etc/lazy-entry ] ||
   kernel-install add $3 /boot/vmlinuz-$3 /boot/initrd.img-$3 || :
 `
 
 export function makeSystemdBootHost(t: ExecutionContext, shell: (typeof shells)[number] = 'busybox sh'): string {
   const tools = {
+    '/usr/sbin/mkinitramfs': mkinitramfs,
     '/usr/sbin/update-initramfs': withHook,
     '/usr/bin/unmkinitramfs': unmkinitramfs,
     '/usr/bin/kernel-install': kernelInstall,

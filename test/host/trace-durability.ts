@@ -17,10 +17,13 @@ type Call = { readonly pid: string; readonly name: string; readonly args: string
  * 1. nothing live changes unless the journal on disk ends with what is being done, and the record with all that is needed
  *    to take it back is on disk;
  * 2. a file takes its place by rename, with its content on disk before;
- * 3. `performed`, `done` and the state that follows are written only when all that changed is on disk, names included.
+ * 3. `performed`, `done` and the state that follows are written only when all that changed is on disk, names included;
+ * 4. with the journal and the state, all that a record says of itself is on disk: notes, what was saved, kept images.
+ *
+ * `isChroot`: absolute paths in arguments are those of a process that sees `root` as /.
  */
-export function findViolations(trace: string, root: string): Violation[] {
-  const disk = new Disk(root)
+export function findViolations(trace: string, root: string, isChroot = false): Violation[] {
+  const disk = new Disk(root, isChroot)
   for (const [index, call] of joinCalls(trace)) if (!call.result.startsWith('-1')) disk.see(index, call)
   return disk.violations
 }
@@ -50,6 +53,7 @@ const announcements = /^(?:intent|undo|trial|revert|rollback|expired|commit|rege
 class Disk {
   readonly violations: Violation[] = []
   private readonly root: string
+  private readonly isChroot: boolean
   /** Files whose bytes are not on disk. */
   private readonly files = new Set<string>()
   /** Entries that are not on disk, by directory. */
@@ -59,17 +63,16 @@ class Disk {
   private readonly places = new Map<string, string>()
   private lastLine = ''
 
-  constructor(root: string) {
+  constructor(root: string, isChroot: boolean) {
     this.root = root
+    this.isChroot = isChroot
   }
 
   see(line: number, { pid, name, args, result }: Call): void {
     if (name === 'fsync' || name === 'fdatasync') return this.syncPath(/<([^>]*)>/.exec(args)?.[1] ?? '')
     if (name === 'sync' || name === 'syncfs') return this.syncAll()
     if (name === 'openat' || name === 'creat') return this.open(line, args, result)
-    const paths = namedPaths(args).map((path) =>
-      path.startsWith('/') ? path : `${this.places.get(pid) ?? ''}/${path}`,
-    )
+    const paths = namedPaths(args).map((path) => this.outside(pid, path))
     if (name === 'chdir') return void this.places.set(pid, paths[0] ?? '')
     if (name === 'fchdir') return void this.places.set(pid, /<([^>]*)>/.exec(args)?.[1] ?? '')
     if (/^(?:write|pwrite64|copy_file_range|sendfile|ftruncate|fallocate)$/.test(name))
@@ -77,7 +80,14 @@ class Disk {
     if (name === 'truncate') return this.change(line, paths[0] ?? '')
     if (name.startsWith('rename')) return this.rename(line, paths[0] ?? '', paths[1] ?? '')
     // The last path is what appears or goes; the text that a symbolic link holds comes first.
-    return this.name(line, paths.at(-1) ?? '')
+    this.name(line, paths.at(-1) ?? '')
+    // What a record no longer needs may come back.
+    if (/^(?:unlink|rmdir)/.test(name)) this.forgetName(paths.at(-1) ?? '')
+  }
+
+  private outside(pid: string, path: string): string {
+    if (!path.startsWith('/')) return `${this.places.get(pid) ?? ''}/${path}`
+    return this.isChroot && !this.isOurs(path) ? `${this.root}${path}` : path
   }
 
   private write(line: number, name: string, args: string): void {
@@ -114,10 +124,12 @@ class Disk {
 
   private rename(line: number, from: string, to: string): void {
     if (!this.isOurs(to)) return
-    if (this.files.has(from)) this.fail(line, `${to} is replaced before its bytes are on disk`)
+    const isLost = this.files.delete(from)
+    // Tools of the host rename what they did not sync: that must be done after them.
+    if (isLost && (to.endsWith('.passway-tmp') || (from.endsWith('.new') && this.isLive(from)))) this.files.add(to)
+    else if (isLost) this.fail(line, `${to} is replaced before its bytes are on disk`)
     if (this.isLive(to)) this.checkAnnounced(line, to)
     if (to.endsWith('/state')) this.checkState(line)
-    this.files.delete(from)
     this.addName(from)
     this.addName(to)
   }
@@ -130,25 +142,20 @@ class Disk {
   /** All that was saved, and all that was changed, is on disk before a state says so. */
   private checkState(line: number): void {
     this.checkSynced(line, 'a new state')
-    for (const path of this.files) {
-      if (/\/records\/[^/]+\/(?:before\/.*|after\/.*|manifest|seq|journal)$/.test(path)) {
-        this.fail(line, `a new state before ${path} is on disk`)
-      }
-    }
-    for (const [directory, names] of this.names) {
-      if (directory.endsWith('/before') && names.size > 0) this.fail(line, `a new state before ${directory} is on disk`)
-    }
+    this.checkRecord(line, 'a new state')
+  }
+
+  private checkRecord(line: number, what: string): void {
+    for (const path of this.files) if (isOfRecord(path)) this.fail(line, `${what} before ${path} is on disk`)
+    for (const [directory, names] of this.names)
+      for (const name of names)
+        if (isOfRecord(`${directory}/${name}`)) this.fail(line, `${what} before ${directory}/${name} is on disk`)
   }
 
   private checkAnnounced(line: number, path: string): void {
-    if (!announcements.test(this.lastLine)) this.fail(line, `${path} changes and the journal says "${this.lastLine}"`)
-    for (const file of this.files) {
-      if (/\/(?:journal|state)$/.test(file)) this.fail(line, `${path} changes before ${file} is on disk`)
-    }
-    for (const [directory, names] of this.names) {
-      const missing = [...names].find((name) => /^(?:journal|state)$/.test(name))
-      if (missing !== undefined) this.fail(line, `${path} changes before ${directory}/${missing} is on disk`)
-    }
+    const isAnnounced = announcements.test(this.lastLine) || isOfTrial(path)
+    if (!isAnnounced) this.fail(line, `${path} changes and the journal says "${this.lastLine}"`)
+    this.checkRecord(line, `${path} changes`)
   }
 
   private checkSynced(line: number, what: string): void {
@@ -178,6 +185,12 @@ class Disk {
     this.names.set(directory, (this.names.get(directory) ?? new Set()).add(name))
   }
 
+  private forgetName(path: string): void {
+    const at = path.lastIndexOf('/')
+    if (isOfRecord(path) || isOfTrial(path) || path.endsWith('/boot/passway'))
+      this.names.get(path.slice(0, at))?.delete(path.slice(at + 1))
+  }
+
   private isOurs(path: string): boolean {
     return path.startsWith(`${this.root}/`)
   }
@@ -185,12 +198,28 @@ class Disk {
   /** The host's own; attributes are the kernel's, and are on no disk. */
   private isLive(path: string): boolean {
     const inside = path.slice(this.root.length)
-    return this.isOurs(path) && !/^\/(?:var\/lib\/passway|sys|proc)(?:\/|$)|\/\.passway-/.test(inside)
+    return (
+      this.isOurs(path) &&
+      !/^\/(?:var\/lib\/passway|boot\/passway|sys|proc|dev|run|tmp|var\/tmp)(?:\/|$)|\/\.passway-/.test(inside)
+    )
   }
 
   private fail(line: number, text: string): void {
     this.violations.push({ line, text })
   }
+}
+
+/** What stands beside the live files while a record is open, and goes with it: units, entries, GRUB's variable. */
+function isOfTrial(path: string): boolean {
+  return /\/etc\/systemd\/system\/(?:\w.*\.target\.wants$|.*passway-)|\/boot\/grub\/(?:custom\.cfg|passway\.env)$/.test(
+    path,
+  )
+}
+
+/** What a record says of itself, and images that are kept: not what it tells a controller, nor what can be made again. */
+function isOfRecord(path: string): boolean {
+  const [, inside] = /(?:\/records\/[^/]+|\/boot\/passway)\/(.+)$/.exec(path) ?? []
+  return inside !== undefined && !/^(?:log|progress|owner|keep|(?:output|view|rollback)(?:\/.*)?|.*\.new)$/.test(inside)
 }
 
 /** Paths among the arguments: relative to a directory that `-y` names, or absolute. */

@@ -61,13 +61,15 @@ grub_stage_trial() {
     fail REGENERATION_FAILED "grub-mkconfig failed for the trial" "$(tail_of "$record/output/trial-grub-mkconfig")"
     return 1
   fi
+  durable "$trial_menu" "$trial_directory"
   grub_wrong=$(check_grub "$trial_menu" 2>&1)
   if [ -n "$grub_wrong" ]; then
     fail GRUB_DIFFERS "the grub.cfg of the trial does not carry what was planned" "$grub_wrong"
     return 1
   fi
   grub_find_environment || { fail TRIAL_UNSUPPORTED "GRUB can write no file on this host" "$grub_place_problem" || return 1; }
-  printf '%s\n' "$grub_environment" >"$record/environment"
+  # Noted before it is made: whoever takes this back after a cut must find it.
+  printf '%s\n' "$grub_environment" >"$record/environment" && durable_record || return 1
   grub_write_environment && grub_format_trial && write_custom_checked "$grub_block"
 }
 
@@ -90,7 +92,7 @@ grub_format_trial() {
     return 1
   fi
   # For after the commit, when grub.cfg has the new command line.
-  printf '%s\n' "$entries" >"$record/entries-before"
+  printf '%s\n' "$entries" >"$record/entries-before" && durable_record
   grub_block="### BEGIN passway $id ###
 $entries
 $(grub_with_way_out "$grub_trial" "$grub_old_entry")

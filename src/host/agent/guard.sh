@@ -105,8 +105,8 @@ put_guard() {
   guard_wants=/etc/systemd/system/$3.wants
   locate "$guard_wants" || return 1
   if [ ! -d "$located" ]; then
-    printf '%s\n' "$guard_wants" >>"$state/guard-made"
-    (umask 022 && mkdir "$located") || return 1
+    printf '%s\n' "$guard_wants" >>"$state/guard-made" && durable "$state/guard-made" "$state"
+    (umask 022 && mkdir "$located") && durable "${located%/*}" || return 1
   fi
   make_link "$guard_wants/${1##*/}" "$1"
 }

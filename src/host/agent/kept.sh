@@ -15,8 +15,8 @@ keep_images() {
     durable "$kept_directory/initrd.img-$release"
     printf '%s\n' "$release" >>"$record/kept"
   done
-  [ ! -f "$state/images" ] || cp -p "$state/images" "$record/before/images"
-  durable "$kept_directory" "$record"
+  [ ! -f "$state/images" ] || { cp -p "$state/images" "$record/before/images" && durable "$record/before/images"; }
+  durable "$kept_directory" "${kept_directory%/*}" "${kept_directory%/*/*}" "$record/before" && durable_record
 }
 
 # keep_kernels: what the entries of a trial boot does not go with a package.

@@ -83,7 +83,12 @@ journal() {
   for journal_field; do journal_line=$journal_line$TAB$journal_field; done
   # A cut may have left half a line behind.
   if [ -s "$record/journal" ] && [ -n "$(tail -c 1 "$record/journal")" ]; then printf '\n' >>"$record/journal"; fi
-  printf '%s\n' "$journal_line" >>"$record/journal" && durable "$record/journal"
+  printf '%s\n' "$journal_line" >>"$record/journal" && durable_record
+}
+
+# durable_record: with the journal and the state all notes that somebody who goes on from there reads.
+durable_record() {
+  durable_files "$record"
 }
 
 # has_journal LINE: complete, anywhere.
@@ -95,7 +100,7 @@ has_journal() {
 }
 
 set_state() {
-  printf '%s\n' "$1" >"$record/state.new" && durable "$record/state.new" &&
+  printf '%s\n' "$1" >"$record/state.new" && durable_record &&
     mv -f "$record/state.new" "$record/state" && durable "$record"
   event state "$1" "$id"
 }

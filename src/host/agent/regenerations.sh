@@ -108,6 +108,14 @@ run_early() {
   fail REGENERATION_FAILED "$* failed" "$(tail_of "$record/output/$early_name")"
 }
 
+# durable_boot: tools of the host need not sync what they write, and /boot may be a file system of its own.
+durable_boot() {
+  for boot_place in /boot /boot/grub "${entries_root:-/boot}"; do
+    locate "$boot_place/." && [ -d "$located" ] || continue
+    sync -f "$located" 2>/dev/null || { sync && return 0; }
+  done
+}
+
 # What the next boot reads. Where images are built a hook of the host writes loader entries, so that the loader gets its
 # other default first.
 regenerate_late() {
@@ -125,6 +133,7 @@ regenerate_late() {
       boot-loader) build_grub ;;
       esp) build_entries ;;
     esac || return 1
+    durable_boot
     journal regenerated "$regeneration"
     event regenerated "$regeneration"
   done

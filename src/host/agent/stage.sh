@@ -84,8 +84,8 @@ run_in_view() {
 build_trial_image() {
   rm -f "$trial_image"
   if ! wants_regeneration initramfs; then
-    ln "$trial_directory/initrd.img-$trial_release" "$trial_image" 2>/dev/null ||
-      cp -p "$trial_directory/initrd.img-$trial_release" "$trial_image"
+    { ln "$trial_directory/initrd.img-$trial_release" "$trial_image" 2>/dev/null ||
+      cp -p "$trial_directory/initrd.img-$trial_release" "$trial_image"; } && durable "$trial_image" "$trial_directory"
     return
   fi
   event building "$trial_release"

@@ -74,7 +74,7 @@ note_missing_directories() {
   [ -z "$unit_saved" ] || return 0
   for unit_path in $(install_links "$unit_name"); do
     locate "${unit_path%/*}" || return 1
-    [ -d "$located" ] || printf '%s\n' "${unit_path%/*}" >>"$record/made"
+    [ -d "$located" ] || { printf '%s\n' "${unit_path%/*}" >>"$record/made" && durable_record; } || return 1
   done
 }
 
