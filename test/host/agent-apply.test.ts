@@ -205,6 +205,16 @@ asRoot('who holds the lock is named, and nothing is written', async (t) => {
   t.is(runUnder('sh', callFor({ verb: 'records', root })).outcome, 'done')
 })
 
+/** It says how it ended before it gives its lock back. */
+asRoot('whoever comes a moment after the end is not turned away', (t) => {
+  const root = makeHost(t, '')
+  const slow = (program: string) => program.replace('release_lock() {', 'release_lock() {\n  sleep 1')
+  for (const name of ['a', 'b']) {
+    const plan = planOf([change('file', `/etc/${name}`, null, file('1\n'))])
+    t.is(runUnder('sh', bundleFor(plan, root, nextId(), slow)).outcome, 'committed')
+  }
+})
+
 test('without root, owners are left alone and that is said', (t) => {
   const root = makeHost(t, 'file 0644 0:0 /etc/a\n|1\n')
   if (isRoot) spawnSync('chown', ['-R', '65534:65534', root])

@@ -52,6 +52,7 @@ export type Machine = {
   readonly setClock: (time: string) => void
   /** How often it was powered on, resets included. */
   readonly starts: () => number
+  readonly crashes: () => number
   /** Ends the run, and keeps disk and memory in this directory: any number of runs resume there (`from`). */
   readonly freeze: (directory: string) => Promise<void>
   /** Switches the machine off and removes its overlay. */
@@ -230,6 +231,7 @@ async function openMachine(image: string, base: Base, options: MachineOptions, r
     serialLog,
     cutPower: power.cut,
     starts: power.starts,
+    crashes: power.crashes,
     setLink,
     setClock: (time: string) => void (clock = ['-rtc', `base=${time}`]),
     freeze,

@@ -14,6 +14,8 @@ export type Power = {
   readonly ended: Promise<void>
   /** How often it was powered on, resets included. */
   readonly starts: () => number
+  /** How often QEMU failed an assertion of its own, and was started again: a power cut that nobody asked for. */
+  readonly crashes: () => number
 }
 
 /** QEMU dies with the process that started it, however that ends. */
@@ -29,17 +31,22 @@ function startQemu(directory: string, args: readonly string[]): ChildProcess {
 /**
  * A reset ends QEMU (`-no-reboot`) and a new one starts: after a reset in place, emulation needs a minute for what takes
  * seconds after a cold start. `listArguments` is asked at each start; without `restart` the first end is the last.
+ *
+ * QEMU 10.0 sometimes aborts while the firmware places devices (`iotlb_to_section: Assertion … failed`).
  */
 export function powerOn(directory: string, listArguments: (start: number) => string[], restart: boolean): Power {
   let isOn = true
   let starts = 0
+  let crashes = 0
   let current: ChildProcess
   const ended = new Promise<void>((resolve) => {
     const start = (): void => {
       current = startQemu(directory, listArguments(starts))
       starts += 1
-      current.once('close', (code) => {
-        if (isOn && restart && code === 0) return start()
+      current.once('close', (code, signal) => {
+        const isCrash = signal === 'SIGABRT' && crashes < 3
+        if (isCrash) crashes += 1
+        if (isOn && (isCrash || (restart && code === 0))) return start()
         isOn = false
         resolve()
       })
@@ -52,7 +59,7 @@ export function powerOn(directory: string, listArguments: (start: number) => str
     await ended
   }
   const cut = (): void => void current.kill('SIGTERM')
-  return { isOn: () => isOn, cut, switchOff, ended, starts: () => starts }
+  return { isOn: () => isOn, cut, switchOff, ended, starts: () => starts, crashes: () => crashes }
 }
 
 /** One command to QEMU's monitor (QMP, a socket of the run); throws with what QEMU answers. */

@@ -68,7 +68,7 @@ function withoutGuard(host: string): string {
 
 /**
  * One run: from an overlay over what was kept, all steps, then the host as it is. A run in which the emulated timer died
- * says nothing of the fault, for a boot was started twice: it is repeated.
+ * or QEMU crashed says nothing of the fault, for a boot was started twice: it is repeated.
  */
 export async function runFault(
   fault: Fault,
@@ -98,10 +98,11 @@ async function runOnce(fault: Fault, variant: Variant, prepared: Prepared, log: 
   const result = goThrough({ fault, variant, machine, log, before })
   await result.catch(() => {})
   endMending()
+  if (machine.crashes() > 0) log('QEMU crashed')
   if (process.env['PASSWAY_LAB_KEEP'] !== undefined)
     await cp(join(machine.directory, 'serial.log'), join(process.env['PASSWAY_LAB_KEEP'], `${variant}.log`))
   await machine.stop()
-  return { result, isMended }
+  return { result, isMended: isMended || machine.crashes() > 0 }
 }
 
 type Faulty = {

@@ -96,7 +96,7 @@ write_blobs() {
 
 receive_apply() {
   create_state || { end refused; return; }
-  take_lock 0 || { end refused; return; }
+  take_lock 3 || { end refused; return; }
   record=$records/$target_id
   if [ -e "$record" ]; then
     fail RECORD_EXISTS "the host has a record $target_id already"
@@ -115,7 +115,7 @@ receive_apply() {
 
 receive_rollback() {
   create_state || { end refused; return; }
-  take_lock 0 || { end refused; return; }
+  take_lock 3 || { end refused; return; }
   target_id=$(newest_record "$target_id")
   record=$records/$target_id
   if [ -z "$target_id" ] || [ ! -f "$record/state" ]; then
@@ -144,7 +144,7 @@ receive_recover() {
     watch_record "$open_id"
     return
   fi
-  take_lock 0 || { end refused; return; }
+  take_lock 3 || { end refused; return; }
   write_blobs "$records/$open_id"
   : >"$records/$open_id/progress"
   rm -f "$records/$open_id/owner"

@@ -7,7 +7,7 @@ reboot_host() {
   check_guests
   if [ -d "$state" ]; then
     # Never in the middle of a transaction or of what it started.
-    if take_lock 0; then
+    if take_lock 3; then
       prepare_open_record
       release_lock
     fi

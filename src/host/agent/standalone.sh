@@ -49,7 +49,7 @@ run_recover() {
 }
 
 recover_by_hand() {
-  take_lock 0 && recover_open
+  take_lock 3 && recover_open
 }
 
 # Detached, after a confirmation over a connection.
@@ -89,7 +89,7 @@ confirm_by_hand() {
 }
 
 rollback_by_hand() {
-  take_lock 0 || return 1
+  take_lock 3 || return 1
   rollback_target=$(newest_record "$target_id")
   if [ -z "$rollback_target" ]; then
     printf 'passway: there is no record that is not reverted\n'

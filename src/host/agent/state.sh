@@ -146,7 +146,8 @@ is_directory_locked() {
   return 1
 }
 
-# take_lock SECONDS: waits that long. Returns 1 (LOCKED) with the holder.
+# take_lock SECONDS: waits that long; some always, for an agent says how it ended a moment before it gives its lock back.
+# Returns 1 (LOCKED) with the holder.
 take_lock() {
   lock_tries=$(($1 * 5 + 1))
   while ! try_lock; do
