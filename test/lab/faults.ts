@@ -192,7 +192,11 @@ const cuts: readonly Row[] = [
     ],
     end: 'old',
   },
-  { name: 'power cut while arming', steps: [cutAt(journal('arm')), reboot(whatever), time], end: 'old or new' },
+  {
+    // The record waits, untried, where the cut came before the state said that it is armed; then somebody takes it back.
+    name: 'power cut while arming',
+    steps: [cutAt(journal('arm')), reboot(whatever), passway(['rollback', '--yes'], { exit: [0, 1], says: /./ }), time],
+  },
   {
     name: 'power cut in the trial, while it is put in place',
     steps: [reboot({ ...whatever, atRestart: 'cut the power in its early unit' }), time],
