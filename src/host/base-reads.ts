@@ -58,6 +58,7 @@ export const baseReads = {
   paths: [
     '/etc',
     '/var',
+    '/var/lib',
     '/etc/os-release',
     '/usr/lib/os-release',
     '/etc/machine-id',

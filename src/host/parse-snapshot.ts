@@ -124,9 +124,9 @@ function parseMachine(output: ProbeOutput, attributes: Attributes) {
   }
 }
 
-/** As the agent has it: /var/lib/passway, or /etc/passway where /var is another file system than /etc. */
+/** As the agent has it: /var/lib/passway, or /etc/passway where that would be another file system than /etc. */
 function parseState(output: ProbeOutput, paths: ParsedPaths) {
-  const [etc, other] = [findDevice(paths, '/etc'), findDevice(paths, '/var')]
+  const [etc, other] = [findDevice(paths, '/etc'), findDevice(paths, '/var/lib') ?? findDevice(paths, '/var')]
   const apart = etc !== undefined && other !== undefined && etc !== other
   const records = parseRecords(output)
   const newest = records.findLast(({ summary }) => summary.state === 'committed')

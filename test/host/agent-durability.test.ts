@@ -129,7 +129,7 @@ const careless: readonly (readonly [string, string, string, RegExp])[] = [
     '>>"$record/journal"',
     /before \S+\/journal is on disk/,
   ],
-  ['nothing is announced', 'journal intent "$2"', ':', /the journal says/],
+  ['nothing is announced', 'journal_intent "$2" &&', '', /the journal says/],
   ['the state is not synced', 'durable_record &&', '', /state is replaced before/],
   ['what was there is not synced', 'durable_files "$record/before"', ':', /before \S+\/before\/\d+ is on disk/],
 ]

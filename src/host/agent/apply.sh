@@ -2,8 +2,8 @@
 run_apply() {
   begin_detached "$1"
   if ! take_lock 30; then
-    discard
     end refused "$id"
+    discard
     return 1
   fi
   # The record is given up and made again by its own controller; nothing else may run while another is open.
@@ -43,18 +43,16 @@ apply_record() {
     return 1
   fi
   if [ -n "$trial_release" ]; then
-    if install_guard && stage_trial; then
-      journal staged
+    if install_guard && stage_trial && journal staged; then
       event state staged "$id"
       write_notes "record $id is staged: its changes are tried at the next reboot that passway asks for."
       end staged "$id"
       return 0
     fi
-  elif install_guard && apply_steps && await_keep; then
-    journal 'done'
-    finish_commit
-    end committed "$id"
-    return 0
+  elif install_guard && apply_steps && await_keep && journal 'done'; then
+    # From here on it is finished by whoever comes next, where this does not get through.
+    if finish_commit; then end committed "$id"; else end failed "$id"; fi
+    return
   fi
   event reverting "$id"
   apply_id=$id
@@ -100,8 +98,8 @@ save_before() {
   durable_files "$record/before"
   durable_files "$record/after"
   durable "$record/seq" "$record/manifest"
-  journal begin "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(boot_id)"
-  set_state staged
+  journal begin "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(boot_id)" && set_state staged && return 0
+  fail READ_ONLY "the journal of record $id cannot be written"
 }
 
 save_operation() {
@@ -141,8 +139,7 @@ apply_operation() {
   [ "$3" != unit ] || regenerate_early || return 1
   decode "$4"
   event step "$2" "$count" "$3" "$decoded"
-  journal intent "$2"
-  perform "$2" "$3" "$4" "$6" "$record/after/$2" '' || return 1
+  journal_intent "$2" && perform "$2" "$3" "$4" "$6" "$record/after/$2" '' || return 1
   [ "$3" != file ] || early_due=yes
   journal performed "$2"
 }

@@ -7,19 +7,22 @@ check_apply() {
 }
 
 check_operation() {
-  decode "$4"
-  check_target=$decoded
-  value_of "$3" "$check_target" || return 0
-  if ! same_value "$3" "$value" "$5"; then
-    describe_value "$3" "$5"
-    check_expected=$described
-    describe_value "$3" "$value"
-    fail STALE "$3 $check_target is not what the plan saw" "expected $check_expected${NL}found $described"
-    return 0
-  fi
+  check_value "$@" || return 0
   check_place "$3" "$6"
   [ "$3" != file ] || [ "$6" = - ] || check_content "$2" "$6"
   return 0
+}
+
+# check_value op N KIND TARGET BEFORE AFTER: there is what the plan saw.
+check_value() {
+  decode "$4"
+  check_target=$decoded
+  value_of "$3" "$check_target" || return 1
+  same_value "$3" "$value" "$5" && return 0
+  describe_value "$3" "$5"
+  check_expected=$described
+  describe_value "$3" "$value"
+  fail STALE "$3 $check_target is not what the plan saw" "expected $check_expected${NL}found $described"
 }
 
 # Values for people: hashes are shortened, texts decoded.

@@ -140,7 +140,8 @@ receive_recover() {
   create_state || { end refused; return; }
   open_id=$(open_records | head -n 1)
   [ -n "$open_id" ] || { end 'done'; return; }
-  if is_running "$open_id"; then
+  # One that has said how it ended is about to be gone.
+  if is_running "$open_id" && ! grep -q "^event${TAB}end$TAB" "$records/$open_id/progress"; then
     watch_record "$open_id"
     return
   fi

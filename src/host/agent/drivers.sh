@@ -49,7 +49,7 @@ release_drivers() {
     case $value in
       - | !* | "$release_after") continue ;;
     esac
-    [ -n "$going_back" ] || journal intent "$release_number"
+    [ -n "$going_back" ] || journal_intent "$release_number" || return 1
     { printf '%s' "$decoded" >"/sys/bus/pci/devices/$decoded/driver/unbind"; } 2>>"$record/log"
     await_driver "$decoded" - && continue
     decode "$value"

@@ -150,6 +150,9 @@ grub_with_way_out() {
 }
 
 grub_arm() {
+  # Until now others could build it anew, and it was theirs.
+  rm -f "$record/before/grub.cfg"
+  save_grub || return 1
   grub_environment=$(cat "$record/environment") || return 1
   in_host grub-editenv "$grub_environment" set "passway_trial=$id" >>"$record/log" 2>&1 &&
     locate "$grub_environment" && durable "$located" && grub_is_armed && return 0

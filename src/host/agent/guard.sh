@@ -61,6 +61,7 @@ format_deadline_service() {
 [Unit]
 Description=passway: takes back a trial boot that nobody confirmed
 DefaultDependencies=no
+FailureAction=reboot-force
 
 [Service]
 Type=oneshot
@@ -111,8 +112,9 @@ put_guard() {
   make_link "$guard_wants/${1##*/}" "$1"
 }
 
-# remove_guard: in every outcome, after the state says it.
+# remove_guard: in every outcome, after the state says it; when no other record needs it.
 remove_guard() {
+  [ -z "$(open_records)" ] || return 0
   guard_loaded=
   if is_systemd && systemctl is-active --quiet passway-early.service 2>/dev/null; then
     guard_loaded=yes

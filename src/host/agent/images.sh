@@ -14,19 +14,24 @@ installed_releases() {
 build_images() {
   for release in $(installed_releases); do
     [ -z "$stopped" ] || { fail STOPPED "the agent was told to stop" || return 1; }
-    event building "$release"
-    locate "/boot/initrd.img-$release" || return 1
-    build_path=$located
-    build_before=$(stat -c %i:%Y:%s "$build_path" 2>/dev/null)
-    run_inside "initramfs-$release" 3600 update-initramfs -u -k "$release"
-    build_status=$?
-    # Its exit status is 0 where it only declined to build; a new file is the least that must be seen.
-    if [ "$build_status" != 0 ] || [ "$(stat -c %i:%Y:%s "$build_path" 2>/dev/null)" = "$build_before" ]; then
-      fail REGENERATION_FAILED "update-initramfs built no image for kernel $release (status $build_status)" \
-        "$(tail_of "$record/output/initramfs-$release")"
-      return 1
-    fi
+    build_image || return 1
   done
+}
+
+# build_image: that of $release.
+build_image() {
+  event building "$release"
+  locate "/boot/initrd.img-$release" || return 1
+  build_path=$located
+  build_before=$(stat -c %i:%Y:%s "$build_path" 2>/dev/null)
+  run_inside "initramfs-$release" 3600 update-initramfs -u -k "$release"
+  build_status=$?
+  # Its exit status is 0 where it only declined to build; a new file is the least that must be seen.
+  if [ "$build_status" != 0 ] || [ "$(stat -c %i:%Y:%s "$build_path" 2>/dev/null)" = "$build_before" ]; then
+    fail REGENERATION_FAILED "update-initramfs built no image for kernel $release (status $build_status)" \
+      "$(tail_of "$record/output/initramfs-$release")"
+    return 1
+  fi
 }
 
 # An image counts by what is in it. All are listed; the listing is kept for the next plan.

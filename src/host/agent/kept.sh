@@ -9,8 +9,7 @@ keep_images() {
     locate "/boot/initrd.img-$release" || return 1
     # Kept already, when a trial is made the default.
     [ ! -f "$kept_directory/initrd.img-$release" ] || continue
-    ln "$located" "$kept_directory/initrd.img-$release" 2>/dev/null ||
-      cp -p "$located" "$kept_directory/initrd.img-$release" 2>>"$record/log" ||
+    link_or_copy "$located" "$kept_directory/initrd.img-$release" ||
       { fail SPACE_SHORT "the image of kernel $release cannot be kept" "$(tail_of "$record/log")" || return 1; }
     durable "$kept_directory/initrd.img-$release"
     printf '%s\n' "$release" >>"$record/kept"
@@ -25,43 +24,83 @@ keep_kernels() {
   for release in "$trial_release" "$(uname -r)"; do
     locate "/boot/vmlinuz-$release" && [ -f "$located" ] || continue
     [ ! -f "$kept_directory/vmlinuz-$release" ] || continue
-    ln "$located" "$kept_directory/vmlinuz-$release" 2>/dev/null ||
-      cp -p "$located" "$kept_directory/vmlinuz-$release" 2>>"$record/log" ||
+    link_or_copy "$located" "$kept_directory/vmlinuz-$release" ||
       { fail SPACE_SHORT "kernel $release cannot be kept" "$(tail_of "$record/log")" || return 1; }
   done
   durable "$kept_directory"
 }
 
+# One that fails does not keep the others from coming back.
 restore_images() {
   [ -f "$record/kept" ] || return 0
+  images_status=0
   while IFS= read -r release <&4; do
-    locate "/boot/passway/$id/initrd.img-$release" || return 1
-    kept_path=$located
-    locate "/boot/initrd.img-$release" || return 1
-    rm -f "$located.new"
-    [ -f "$kept_path" ] || continue
-    # update-initramfs that was cut leaves its copy of the image of before.
-    ! cmp -s "$kept_path" "$located.dpkg-bak" || rm -f "$located.dpkg-bak"
-    same_inode "$kept_path" "$located" && continue
-    rm -f "$located.passway-tmp"
-    ln "$kept_path" "$located.passway-tmp" 2>/dev/null || cp -p "$kept_path" "$located.passway-tmp" || return 1
-    replace "$located.passway-tmp" "$located" || return 1
+    # A kernel that was removed since is not missed.
+    is_installed "$release" || continue
+    restore_image || images_status=1
   done 4<"$record/kept"
+  [ "$images_status" = 0 ] || return 1
   if [ -f "$record/before/images" ]; then
     cp -p "$record/before/images" "$state/images.new" && mv -f "$state/images.new" "$state/images"
   fi
+}
+
+# is_installed RELEASE: somebody may want to boot it.
+is_installed() {
+  locate "/boot/vmlinuz-$1" && [ -f "$located" ] && return 0
+  locate "/lib/modules/$1/." && [ -d "$located" ]
+}
+
+# restore_image: that of $release.
+restore_image() {
+  locate "/boot/passway/$id/initrd.img-$release" || return 1
+  kept_path=$located
+  locate "/boot/initrd.img-$release" || return 1
+  rm -f "$located.new"
+  if [ ! -f "$kept_path" ]; then
+    # Only what was built since must be replaced; the files of before are in place. A record that was committed has kept
+    # those alone that somebody boots.
+    [ -z "${restore_some-}" ] && has_journal "regenerate${TAB}initramfs" || return 0
+    problem warning KEPT_MISSING "the image that was kept of kernel $release is gone: it is built anew"
+    build_image
+    return
+  fi
+  # update-initramfs that was cut leaves its copy of the image of before.
+  ! cmp -s "$kept_path" "$located.dpkg-bak" || rm -f "$located.dpkg-bak"
+  same_inode "$kept_path" "$located" && return 0
+  link_or_copy "$kept_path" "$located.passway-tmp" || {
+    # What is there is not what boots; without room for both it goes first.
+    rm -f "$located"
+    link_or_copy "$kept_path" "$located.passway-tmp" || {
+      fail SPACE_SHORT "the image of kernel $release cannot be put back" "$(tail_of "$record/log")"
+      return 1
+    }
+  }
+  replace "$located.passway-tmp" "$located"
+}
+
+# link_or_copy FROM TO: a hard link, a copy where the file system has none; nothing that is half there.
+link_or_copy() {
+  rm -f "$2"
+  ln "$1" "$2" 2>/dev/null && return 0
+  cp -p "$1" "$2" 2>>"$record/log" && cmp -s "$1" "$2" && return 0
+  rm -f "$2"
+  return 1
 }
 
 keep_grub() {
   save_grub && write_menu_entries
 }
 
+# A commit finds it kept since the trial was armed: by now others may have built one from the files of the trial.
 save_grub() {
+  [ ! -f "$record/before/grub.cfg" ] || return 0
+  { wants_regeneration boot-loader || [ -n "$trial_release" ]; } && can_regenerate boot-loader || return 0
   locate /boot/grub/grub.cfg || return 1
-  if { wants_regeneration boot-loader && can_regenerate boot-loader; } && [ -f "$located" ]; then
-    cp -a "$located" "$record/before/grub.cfg" || { fail READ_ONLY "grub.cfg cannot be kept" || return 1; }
-    durable "$record/before/grub.cfg"
-  fi
+  [ -f "$located" ] || return 0
+  cp -a "$located" "$record/before/grub.cfg.new" 2>>"$record/log" && durable "$record/before/grub.cfg.new" &&
+    mv -f "$record/before/grub.cfg.new" "$record/before/grub.cfg" && durable "$record/before" && return 0
+  fail READ_ONLY "grub.cfg cannot be kept" "$(tail_of "$record/log")"
 }
 
 restore_grub() {
@@ -161,18 +200,21 @@ write_custom() {
   locate /boot/grub/custom.cfg || return 1
   custom_path=$located
   [ -n "$1" ] || [ -f "$custom_path" ] || return 0
+  if [ -L "$custom_path" ]; then
+    [ -z "$1" ] || problem warning KEPT_ENTRY_MISSING "/boot/grub/custom.cfg is a link, which is left alone"
+    return 0
+  fi
+  if [ -z "$1" ] && custom_others=$(without_ours "$custom_path") && [ -z "$custom_others" ]; then
+    rm -f "$custom_path" && durable "${custom_path%/*}"
+    return
+  fi
   temporary_beside "$custom_path" || return 1
-  if [ -f "$custom_path" ]; then
-    cp -a "$custom_path" "$temporary"
-    sed '/^### BEGIN passway /,/^### END passway /d' "$custom_path" >"$temporary"
-  else
-    chmod 600 "$temporary"
-    event note "/boot/grub/custom.cfg was made for the menu entry of the images of before"
+  if ! fill_custom "$1" 2>>"$record/log"; then
+    rm -f "$temporary"
+    fail SPACE_SHORT "/boot/grub/custom.cfg cannot be written" "$(tail_of "$record/log")"
+    return 1
   fi
   if [ -n "$1" ]; then
-    # A line of theirs without an end would swallow ours.
-    if [ -s "$temporary" ] && [ -n "$(tail -c 1 "$temporary")" ]; then printf '\n' >>"$temporary"; fi
-    printf '%s\n' "$1" >>"$temporary"
     if has_tool grub-script-check && ! run_inside custom-check 60 grub-script-check "$(inside "$temporary")"; then
       rm -f "$temporary"
       problem warning KEPT_ENTRY_MISSING "the menu entry for the kept images is not understood by grub-script-check" \
@@ -180,15 +222,31 @@ write_custom() {
       return 0
     fi
   fi
-  if [ ! -s "$temporary" ]; then
-    rm -f "$temporary" "$custom_path" && durable "${custom_path%/*}"
-    return
-  fi
   if [ -f "$custom_path" ] && cmp -s "$temporary" "$custom_path"; then
     rm -f "$temporary"
     return 0
   fi
   replace "$temporary" "$custom_path"
+}
+
+# without_ours FILE: what others wrote in custom.cfg.
+without_ours() {
+  sed '/^### BEGIN passway /,/^### END passway /d' "$1"
+}
+
+# fill_custom BLOCK: $temporary gets what others wrote in custom.cfg, whole, then the block.
+fill_custom() {
+  if [ -f "$custom_path" ]; then
+    cp -a "$custom_path" "$temporary" &&
+      without_ours "$custom_path" >"$temporary" || return 1
+  else
+    chmod 600 "$temporary"
+    event note "/boot/grub/custom.cfg was made for the menu entry of the images of before"
+  fi
+  [ -n "$1" ] || return 0
+  # A line of theirs without an end would swallow ours.
+  if [ -s "$temporary" ] && [ -n "$(tail -c 1 "$temporary")" ]; then printf '\n' >>"$temporary" || return 1; fi
+  printf '%s\n' "$1" >>"$temporary"
 }
 
 # write_custom_checked BLOCK: as write_custom, and it must be there then.
@@ -198,22 +256,23 @@ write_custom_checked() {
     "$(tail_of "$record/output/custom-check" 2>/dev/null)"
 }
 
-# drop_kept [ID]: kept images and entries of all records but this one.
+# drop_kept [ID]: kept images and entries of all records but this one. The entries go first: none boots what is gone.
 drop_kept() {
-  locate /boot/passway || return 1
-  if [ -d "$located" ]; then
-    (
-      set +f
-      for kept_path in "$located"/*; do
-        [ "${kept_path##*/}" = "${1-}" ] || rm -rf "$kept_path"
-      done
-    )
-    rmdir "$located" 2>/dev/null
-  fi
   drop_entries "${1-}"
   locate /boot/grub/custom.cfg || return 1
-  [ -f "$located" ] && grep -q '^### BEGIN passway ' "$located" || return 0
-  grep -q "^### BEGIN passway ${1:-/} " "$located" || write_custom ''
+  if [ -f "$located" ] && grep -q '^### BEGIN passway ' "$located" && ! grep -q "^### BEGIN passway ${1:-/} " "$located"; then
+    write_custom '' || return 1
+  fi
+  locate /boot/passway || return 1
+  [ -d "$located" ] || return 0
+  (
+    set +f
+    for kept_path in "$located"/*; do
+      [ "${kept_path##*/}" = "${1-}" ] || rm -rf "$kept_path"
+    done
+  )
+  rmdir "$located" 2>/dev/null
+  return 0
 }
 
 # After the end only what a person may want to boot is kept: the running kernel's image and the default's.
@@ -226,6 +285,8 @@ prune_kept() {
   [ -n "$kept_default" ] || return 0
   while IFS= read -r release <&4; do
     [ "$release" != "$kept_default" ] && [ "$release" != "$kept_running" ] || continue
+    # What the entries of before boot.
+    ! grep -q -F "passway/$id/initrd.img-$release" "$record/entries-before" 2>/dev/null || continue
     for kept_name in initrd.img vmlinuz; do
       locate "/boot/passway/$id/$kept_name-$release" && rm -f "$located"
     done

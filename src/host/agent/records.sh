@@ -86,6 +86,11 @@ journal() {
   printf '%s\n' "$journal_line" >>"$record/journal" && durable_record
 }
 
+# journal_intent N: nothing is written that is not announced.
+journal_intent() {
+  journal intent "$1" || fail WRITE_FAILED "the journal of record $id cannot be written: nothing more is changed"
+}
+
 # durable_record: with the journal and the state all notes that somebody who goes on from there reads.
 durable_record() {
   durable_files "$record"
@@ -100,8 +105,11 @@ has_journal() {
 }
 
 set_state() {
-  printf '%s\n' "$1" >"$record/state.new" && durable_record &&
-    mv -f "$record/state.new" "$record/state" && durable "$record"
+  { printf '%s\n' "$1" >"$record/state.new"; } 2>/dev/null && durable_record &&
+    mv -f "$record/state.new" "$record/state" && durable "$record" || {
+    fail WRITE_FAILED "the state of record $id cannot be written: it stays $(state_of "$id")"
+    return 1
+  }
   event state "$1" "$id"
 }
 

@@ -127,7 +127,7 @@ regenerate_late() {
       continue
     fi
     event regenerate "$regeneration"
-    journal regenerate "$regeneration"
+    journal regenerate "$regeneration" || fail WRITE_FAILED "the journal of record $id cannot be written" || return 1
     case $regeneration in
       initramfs) build_images && read_images ;;
       boot-loader) build_grub ;;

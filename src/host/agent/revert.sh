@@ -3,28 +3,62 @@ revert_record() {
   journal revert
   stopped='' going_back=yes drivers_released=''
   revert_problems=$problems
+  check_boot_there || return 1
   remove_temporaries
   [ -z "$trial_release" ] || on_loader disarm
   for_each "$reversed" revert_operation
   remove_made
-  restore_images && restore_loader ||
-    problem error REVERT_FAILED "images or entries of before could not be put back"
+  restore_booted || problem error REVERT_FAILED "images or entries of before could not be put back"
   early_due=yes
   regenerate_early
-  if [ -n "$trial_release" ]; then
-    on_loader clear_trial back
-    rm -rf "$record/view"
-  fi
-  drop_kept
+  # What is kept, and the entries that boot it, are there for as long as anything is missing.
   if [ "$problems" = "$revert_problems" ]; then
-    journal reverted
-    set_state reverted
-    remove_guard
-    return 0
+    if [ -n "$trial_release" ]; then
+      on_loader clear_trial back
+      remove_trial_files
+      rm -rf "$record/view"
+    fi
+    drop_kept && journal reverted && set_state reverted && remove_guard && return 0
   fi
   problem error REVERT_FAILED "not all of record $id could be taken back; the next contact tries again" \
     "$(inside "$record")/before holds what was there"
   return 1
+}
+
+# check_boot_there: what the loader reads is mounted, also below a rescue system's root. Without it nothing would be put
+# back, and a loader that is armed would stay so.
+check_boot_there() {
+  [ -f "$record/kept" ] || [ -f "$record/environment" ] || return 0
+  there_missing=
+  is_there /boot 'vmlinuz-*' || there_missing=/boot
+  there_environment=$(cat "$record/environment" 2>/dev/null)
+  case $there_environment in
+    */EFI/passway/env) is_there "${there_environment%/EFI/*}" '[Ee][Ff][Ii]' || there_missing=${there_environment%/EFI/*} ;;
+  esac
+  [ -z "$entries_root" ] || is_there "$entries_root/loader" entries || there_missing=$entries_root
+  [ -z "$there_missing" ] ||
+    fail BOOT_MISSING "what the loader reads is not in $root$there_missing: nothing is put back before it is mounted there"
+}
+
+# is_there DIRECTORY PATTERN
+is_there() {
+  locate "$1/." || return 1
+  (
+    set +f
+    # shellcheck disable=SC2086
+    set -- "${located%/.}"/$2
+    [ -e "$1" ]
+  )
+}
+
+# restore_booted: images, and what the loader boots. Before a trial was booted nothing of these is ours: what others built
+# meanwhile stays.
+restore_booted() {
+  [ -z "$trial_release" ] || grep -q -e "^trial$TAB" -e "^commit$TAB" "$record/journal" || return 0
+  restore_status=0
+  restore_images || restore_status=1
+  restore_loader || restore_status=1
+  return "$restore_status"
 }
 
 revert_operation() {
@@ -32,12 +66,21 @@ revert_operation() {
   decode "$4"
   value_of "$3" "$decoded" || return 0
   if same_value "$3" "$value" "$5" && [ "$3" != unit ] && [ "$3" != driver ]; then return 0; fi
+  if is_of_another_boot "$3" "$6"; then return 0; fi
   keep_found "$2" "$3" "$6"
   event revert "$2" "$count" "$3" "$decoded"
   revert_saved=$record/before/$2
   [ -e "$revert_saved" ] || revert_saved=
   perform "$2" "$3" "$4" "$5" "$record/before/$2" "$revert_saved"
   return 0
+}
+
+# is_of_another_boot KIND AFTER: a live value that is not what was written; since then the host has booted, which set it.
+is_of_another_boot() {
+  case $1 in
+    attribute | driver) ! same_value "$1" "$value" "$2" && ! is_same_boot ;;
+    *) return 1 ;;
+  esac
 }
 
 # keep_found N KIND AFTER: what someone wrote since the cut is replaced, but not lost.
@@ -58,6 +101,10 @@ remove_temporaries() {
     remove_matching "${located%/.}" ".passway-$id.*"
   fi
   if locate /boot/.; then remove_matching "${located%/.}" ".passway-$id.*"; fi
+  for temporary_near in /etc/systemd/system /etc/systemd/system/sysinit.target.wants \
+    /etc/systemd/system/multi-user.target.wants "${package_snippet%/*}"; do
+    if locate "$temporary_near/."; then remove_matching "${located%/.}" ".passway-$id.*"; fi
+  done
   remove_matching "$state" 'unpack.*'
 }
 
@@ -109,6 +156,8 @@ recover_open() {
       revert_record || return 1
     fi
   done
+  # Where the cut came between the last state and this.
+  remove_guard
   remove_unbegun
 }
 

@@ -52,11 +52,17 @@ do_rollback() {
     end refused "$rollback_target"
     return 1
   }
-  open_record "$rollback_target" && trial_release='' && install_guard || { end refused "$rollback_target" || return 1; }
+  open_record "$rollback_target" && trial_release='' && install_guard || {
+    remove_guard
+    end refused "$rollback_target"
+    return 1
+  }
   for rollback_id in $rollback_ids; do
     # With it a cut rollback is gone through as it was asked for.
     open_record "$rollback_id" && printf '%s\n' "$rollback_target" >"$record/rollback-of" &&
-      durable "$record/rollback-of" && journal rollback && set_state staged
+      durable "$record/rollback-of" && journal rollback && set_state staged && continue
+    end failed "$rollback_target"
+    return 1
   done
   if rollback_records; then
     end reverted "$rollback_target"
@@ -97,6 +103,7 @@ check_rollback() {
   total_kb=0 new_directories=' ' rollback_regenerates=
   for rollback_id in $rollback_ids; do
     open_record "$rollback_id" || return 1
+    check_boot_there
     for_each "$reversed" check_rollback_operation
     rollback_regenerates="$rollback_regenerates $regenerates"
   done
@@ -205,8 +212,7 @@ rollback_records() {
   [ "$problems" = "$rollback_problems" ] || return 1
   for rollback_id in $rollback_ids; do
     id=$rollback_id record=$records/$rollback_id
-    journal reverted
-    set_state reverted
+    journal reverted && set_state reverted || return 1
   done
   remove_guard
 }
@@ -237,12 +243,7 @@ rollback_operation() {
     fi
   fi
   if same_value "$3" "$value" "$rollback_value" && [ "$3" != unit ] && [ "$3" != driver ]; then return 0; fi
-  case $3 in
-    attribute | driver)
-      # After another boot the live value is whatever that boot set; it is left to the next one.
-      same_value "$3" "$value" "$6" || is_same_boot || return 0
-      ;;
-  esac
+  if is_of_another_boot "$3" "$6"; then return 0; fi
   event step "$2" "$count" "$3" "$decoded"
   [ "$rollback_value" != "$5" ] || keep_found "$2" "$3" "$6"
   rollback_saved=$record/before/$2

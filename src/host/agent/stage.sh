@@ -48,13 +48,12 @@ build_trial() {
   return "$trial_status"
 }
 
-# make_view: a copy of /etc with the staged files put in.
+# make_view: a copy of /etc with the staged files put in. The state directory, which may be in /etc, is left out.
 make_view() {
   event regenerate trial
-  locate /etc || return 1
+  locate /etc/. || return 1
   rm -rf "$record/view"
-  mkdir "$record/view" && { cp -a -x "$located" "$record/view/etc" 2>>"$record/log" ||
-    cp -a "$located" "$record/view/etc" 2>>"$record/log"; } || {
+  (umask 022 && mkdir -p "$record/view/etc") && copy_settings "${located%/.}" || {
     fail WRITE_FAILED "a copy of /etc cannot be made in $(inside "$record")" "$(tail_of "$record/log")"
     return 1
   }
@@ -63,6 +62,19 @@ make_view() {
   view_status=$?
   root=$view_root
   return "$view_status"
+}
+
+# copy_settings ETC
+copy_settings() {
+  (
+    set +f
+    cd "$1" || return
+    for settings_name in * .[!.]* ..?*; do
+      [ -e "$settings_name" ] || [ -L "$settings_name" ] || continue
+      [ "$1/$settings_name" != "$state" ] || continue
+      cp -a "./$settings_name" "$record/view/etc/" 2>>"$record/log" || return
+    done
+  )
 }
 
 put_in_view() {
@@ -119,17 +131,31 @@ note_artefacts() {
 
 # arm_trial: the state first, for a loader that is armed without it would try what nobody waits for.
 arm_trial() {
-  check_artefacts && set_deadline || return 1
+  check_unchanged && check_artefacts && set_deadline || return 1
   journal arm "$(boot_id)"
   boot_id >"$record/armed-in"
   durable "$record/armed-in"
-  set_state armed
+  set_state armed || return 1
   if [ -f "$record/artefacts" ] && ! on_loader arm; then
     on_loader disarm
     set_state staged
     return 1
   fi
   event armed "$id"
+}
+
+# check_unchanged: what the trial boot replaces is what the plan saw.
+check_unchanged() {
+  check_problems=$problems
+  for_each "$operations" check_boot_operation
+  [ "$problems" = "$check_problems" ] && return 0
+  event note "nothing was armed: roll record $id back, then apply again"
+  return 1
+}
+
+check_boot_operation() {
+  if is_boot_operation "$2"; then check_value "$@"; fi
+  return 0
 }
 
 # set_deadline: the time that was asked for with the reboot, in place of the record's own.

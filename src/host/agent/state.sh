@@ -1,7 +1,8 @@
-# The state directory is /var/lib/passway, or /etc/passway where /var is another file system than /etc: what can undo
-# a change of /etc must be there when /etc is.
+# The state directory is /var/lib/passway, or /etc/passway where that would be another file system than /etc: what can
+# undo a change of /etc must be there when /etc is.
 find_state() {
-  locate /var/. || return 1
+  locate /var/lib/. || return 1
+  [ -d "$located" ] || locate /var/. || return 1
   state_var=$(stat -c %d "$located" 2>/dev/null)
   locate /etc/. || return 1
   state_etc=$(stat -c %d "$located" 2>/dev/null)
@@ -97,7 +98,8 @@ format_owner() {
 # try_lock: 0 when it is ours now. Regenerations inherit it, so that it is held until they end as well.
 try_lock() {
   if command -v flock >/dev/null 2>&1; then
-    exec 9>>"$state/lock" || return 1
+    # A redirection that fails ends the shell where it is exec's own (POSIX, special built-ins).
+    (: >>"$state/lock") 2>/dev/null && exec 9>>"$state/lock" || return 1
     if ! flock -n 9 || is_directory_locked; then
       exec 9>&-
       return 1

@@ -92,9 +92,13 @@ save_entry_file() {
 restore_entries() {
   remove_entry_temporaries
   if [ -f "$record/before/entries/list" ]; then
+    entries_status=0
     while IFS=$TAB read -r restore_hash restore_name restore_below <&4; do
-      restore_entry_file || return 1
+      # A kernel that was removed since is not missed.
+      is_installed "${restore_name%.*}" || continue
+      restore_entry_file || entries_status=1
     done 4<"$record/before/entries/list"
+    [ "$entries_status" = 0 ] || return 1
   fi
   release_default
 }
@@ -113,7 +117,8 @@ restore_entry_file() {
     "/boot/initrd.img-$restore_release" "$entries_root/EFI/passway/$id/linux-$restore_release" \
     "$entries_root/EFI/passway/$id/initrd.img-$restore_release"; do
     locate "$restore_from" && [ -f "$located" ] && [ "$(hash_of "$located")" = "$restore_hash" ] || continue
-    put_beside "$located" "$restore_path"
+    # What is there is not what boots; without room for both it goes first.
+    try_put_beside "$located" "$restore_path" || { rm -f "$restore_path" && put_beside "$located" "$restore_path"; }
     return
   done
   # Images of kernels that nobody wanted to boot are kept no longer than the transaction.
@@ -123,6 +128,10 @@ restore_entry_file() {
 
 # put_beside FROM PATH: a copy, durable, by rename; its directory is made.
 put_beside() {
+  try_put_beside "$@" || fail SPACE_SHORT "$(inside "$2") cannot be written" "$(tail_of "$record/log")"
+}
+
+try_put_beside() {
   (umask 022 && mkdir -p "${2%/*}") && temporary_beside "$2" || return 1
   if cat "$1" >"$temporary" 2>>"$record/log" && cmp -s "$1" "$temporary"; then
     # FAT has no modes.
@@ -131,7 +140,7 @@ put_beside() {
     return
   fi
   rm -f "$temporary"
-  fail SPACE_SHORT "$(inside "$2") cannot be written" "$(tail_of "$record/log")"
+  return 1
 }
 
 remove_entry_temporaries() {

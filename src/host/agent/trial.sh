@@ -66,8 +66,10 @@ begin_boot() {
 }
 
 enter_trial() {
-  journal trial "$(boot_id)"
-  set_state trial
+  if ! journal trial "$(boot_id)" || ! set_state trial; then
+    event note "the trial of record $id cannot be noted, so its files are not put in place; it ends in $confirm_within s"
+    return 1
+  fi
   event note "this boot is the trial of record $id; it is taken back unless it is confirmed within $confirm_within s"
   remove_temporaries
   for_each "$operations" place_operation || {
@@ -80,8 +82,9 @@ enter_trial() {
 
 place_operation() {
   is_boot_operation "$2" || return 0
-  journal intent "$2"
-  perform "$2" "$3" "$4" "$6" "$record/after/$2" '' && journal performed "$2"
+  decode "$4"
+  if value_of "$3" "$decoded" && ! same_value "$3" "$value" "$5"; then keep_found "$2" "$3" "$6"; fi
+  journal_intent "$2" && perform "$2" "$3" "$4" "$6" "$record/after/$2" '' && journal performed "$2"
 }
 
 # revert_files: what a boot reads, as it was. The rest of the record is taken back later in the boot.
@@ -100,25 +103,33 @@ revert_file() {
 
 # run_expire: nobody confirmed. The files are put back and the host boots what its loader has as default. A host whose
 # loader boots the trial again and again is rebooted twice and then left alone.
+#
+# It goes by the boot that runs, not by what could be noted: a state that says `armed` still, a file system that cannot be
+# written or a lock that is not to be had keep nobody from the way back, for the loader has burned the trial.
 run_expire() {
-  take_lock 300 || return 1
+  take_lock 300
+  expire_locked=$?
   for expire_id in $(open_records); do
     open_record "$expire_id" && [ -n "$trial_release" ] && is_booted || continue
-    [ "$(state_of "$id")" = trial ] || continue
+    [ "$(state_of "$id")" != confirmed ] || continue
     expire_turns=$(grep -c '^expired' "$record/journal")
     if [ "$expire_turns" -ge 2 ]; then
       event note "record $id was taken back twice; this host is not rebooted again"
       continue
     fi
-    journal expired
-    note_reason DEADLINE "nobody confirmed the trial boot within $confirm_within s"
     event note "nobody confirmed the trial of record $id; the configuration of before is put back"
-    revert_files
-    on_loader disarm
-    release_lock
+    [ "$expire_locked" != 0 ] || put_back_expired
     reboot_now
     return
   done
+  release_lock
+}
+
+put_back_expired() {
+  journal expired
+  note_reason DEADLINE "nobody confirmed the trial boot within $confirm_within s"
+  revert_files
+  on_loader disarm
   release_lock
 }
 
@@ -172,14 +183,14 @@ describe_reason() {
 # commit_trial: the files are in place since the boot; images and grub.cfg are rebuilt from them and must hold what the
 # trial held.
 commit_trial() {
-  journal commit "$(boot_id)"
   stopped='' going_back=
   commit_problems=$problems
+  journal commit "$(boot_id)" || fail WRITE_FAILED "the journal of record $id cannot be written"
   for_each "$operations" read_back_staged
-  if [ "$problems" = "$commit_problems" ] && keep_images && save_loader && regenerate_late && compare_with_trial; then
-    journal 'done'
+  if [ "$problems" = "$commit_problems" ] && keep_images && save_loader && regenerate_late && compare_with_trial &&
+    journal 'done'; then
     finish_commit
-    return 0
+    return
   fi
   event reverting "$id"
   note_reason COMMIT_FAILED "what was tried could not be made the default"
@@ -213,9 +224,13 @@ compare_with_trial() {
 
 # listing_of FILE: the lines of this kernel's image, without the one that names it.
 listing_of() {
-  awk -F "$TAB" -v release="$trial_release" '
-    $1 == "image" { inside = ($2 ~ ("initrd\\.img-" release "$")) ; next }
+  awk -F "$TAB" -v name="initrd.img-$trial_release" '
+    $1 == "image" { inside = (substr($2, length($2) - length(name) + 1) == name); next }
     inside' "$1"
+}
+
+remove_trial_files() {
+  locate /boot/passway && rm -f "$located/$id/trial-initrd.img-$trial_release" "$located/$id/trial-grub.cfg"
 }
 
 # finish_commit: everything is done and is known to be. May be gone through again after a cut.
@@ -223,11 +238,10 @@ finish_commit() {
   if [ -n "$trial_release" ]; then
     on_loader disarm
     rm -f "$record/armed-in"
-    locate /boot/passway || return 1
-    rm -f "$located/$id/trial-initrd.img-$trial_release" "$located/$id/trial-grub.cfg"
     on_loader clear_trial
+    remove_trial_files || return 1
   fi
-  set_state committed
+  set_state committed || return 1
   prune_kept
   drop_kept "$id"
   remove_guard
