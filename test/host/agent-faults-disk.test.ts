@@ -1,22 +1,26 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import {
   bootTools,
   bundleFor,
   callFor,
+  change,
   isRoot,
   makeMiniHost,
   nextId,
   olderRelease,
+  planOf,
   readHost as readWhole,
   release,
   runUnder,
   settleMiniHost,
 } from './agent-hosts.ts'
-import { apply, assertSaid, makeBootHost, plan } from './fault-hosts.ts'
+import { apply, assertSaid, makeBootHost, plan, rollBack } from './fault-hosts.ts'
+import { grubTrialPlan, makeGrubTrialHost } from './grub-trial-hosts.ts'
 import { testUnless } from './skip.ts'
+import { stageTrial } from './trial-hosts.ts'
 
 function findMountObstacle(): string | null {
   if (!isRoot) return 'needs root'
@@ -153,3 +157,36 @@ for (const shell of ['dash', 'busybox sh'] as const) {
     t.is(spawnSync('pgrep', ['-f', 'sleep 473.1']).status, 1, 'something of it is left')
   })
 }
+
+mountTest('/var is a file system of its own: a trial is staged all the same, with the records in /etc', (t) => {
+  const root = makeGrubTrialHost(t)
+  mountOver(t, join(root, 'var'), 'mode=755,size=20m')
+  const { id, run } = stageTrial(root, grubTrialPlan())
+  t.is(run.outcome, 'staged', run.text)
+  t.is(runUnder('/bin/sh', callFor({ verb: 'rollback', id }), { chroot: root }).outcome, 'reverted')
+})
+
+mountTest('/var/lib is a file system of its own: the records are in /etc as well', (t) => {
+  const { root } = makeBootHost(t)
+  mountOver(t, join(root, 'var/lib'), 'mode=755,size=20m')
+  const before = readHost(root)
+  t.is(apply(root).outcome, 'committed')
+  t.true(existsSync(join(root, 'etc/passway/agent.sh')))
+  t.is(rollBack(root).outcome, 'reverted')
+  t.deepEqual(readHost(root).filter(notImage), before.filter(notImage))
+})
+
+/** Images that were built again differ in their times. */
+function notImage({ path }: { readonly path: string }): boolean {
+  return !path.includes('/initrd')
+}
+
+test('a journal that cannot be written: nothing is changed that it does not announce', (t) => {
+  const root = makeMiniHost(t, { tree: 'file 0644 0:0 /sys/governor\n|powersave\n' })
+  const attribute = planOf([change('attribute', '/sys/governor', 'powersave', 'performance')])
+  const failing = (program: string) =>
+    program.replace('\njournal() {', '\njournal() {\n  [ "$1" != intent ] || return 1')
+  const run = runUnder('/bin/sh', bundleFor(attribute, null, nextId(), failing), { chroot: root })
+  assertSaid(t, run, 'reverted', 'WRITE_FAILED', /the journal of record .* cannot be written/)
+  t.is(readFileSync(join(root, 'sys/governor'), 'latin1'), 'powersave\n')
+})
