@@ -19,8 +19,8 @@ export type CourseInput = {
   readonly root: Phase
   /** null: the entry loads no image. */
   readonly images: ImageVariants | null
-  /** Whether functions will be in IOMMU groups; null where that cannot be told. */
-  readonly groups: ((target: PciFunction) => boolean) | null
+  /** Whether a function will be in an IOMMU group; null where that cannot be told. */
+  readonly groups: (target: PciFunction) => boolean | null
 }
 
 const parallel: Doubt = { code: 'LOAD_ORDER', why: 'drivers are loaded side by side, and another one may be first' }
@@ -28,9 +28,12 @@ const lists: Doubt = { code: 'LOAD_ORDER', why: 'modules-load.d and udev load mo
 const groups: Doubt = { code: 'IOMMU_UNKNOWN', why: 'whether it will have an IOMMU group cannot be told' }
 
 /** Every course that is left open, the most likely one first. */
-export function listCourses({ root, images, groups: hasGroup }: CourseInput): readonly OpenCourse[] {
+export function listCourses({ world, root, images, groups: hasGroup }: CourseInput): readonly OpenCourse[] {
   const variants: readonly (Phase | null)[] = images?.variants ?? [null]
-  const groupings = hasGroup === null ? [() => true, () => false] : [hasGroup]
+  const isOpen = world.functions.some((target) => hasGroup(target) === null)
+  const groupings = (isOpen ? [true, false] : [true]).map(
+    (open) => (target: PciFunction) => hasGroup(target) ?? open,
+  )
   return groupings.flatMap((group, grouping) =>
     variants.flatMap((image, variant) =>
       (['list', 'coldplug'] as const).flatMap((rootFirst) =>

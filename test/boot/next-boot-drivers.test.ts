@@ -616,6 +616,94 @@ test(
   [qemuUsb, /no IOMMU group/],
 )
 
+const notByDefault = {
+  config: new Map([
+    ['CONFIG_INTEL_IOMMU', 'y'],
+    ['CONFIG_INTEL_IOMMU_DEFAULT_ON', 'n'],
+  ]),
+}
+const byDefault = {
+  config: new Map([
+    ['CONFIG_INTEL_IOMMU', 'y'],
+    ['CONFIG_INTEL_IOMMU_DEFAULT_ON_INTGPU_OFF', 'y'],
+  ]),
+}
+const takenAway = { files: { [vfio]: alone }, args: 'iommu=pt', liveArgs: 'intel_iommu=on iommu=pt' }
+
+test(
+  'intel_iommu=on is taken away, and the kernel does not do it by itself',
+  boots,
+  { ...takenAway, kernel: notByDefault },
+  { [qemuUsb]: 'xhci_hcd' },
+  [qemuUsb, /no IOMMU group/],
+)
+
+test(
+  'intel_iommu=on is taken away, and the kernel does it by itself',
+  boots,
+  { ...takenAway, kernel: byDefault },
+  { [qemuUsb]: 'vfio-pci' },
+)
+
+test(
+  'intel_iommu=on is taken away, and what the kernel does is not known',
+  boots,
+  takenAway,
+  { [qemuUsb]: '~vfio-pci', [necUsb]: 'xhci_hcd' },
+  [qemuUsb, /or xhci_hcd, because whether it will have an IOMMU group cannot be told/],
+)
+
+const other = { running: false }
+const otherRuns = { ...takenAway, more: { kernelRelease: '5.10.0-1-amd64' } }
+
+test(
+  'another kernel boots, without an IOMMU',
+  boots,
+  { ...otherRuns, kernel: { ...other, ...notByDefault } },
+  { [qemuUsb]: 'xhci_hcd' },
+)
+
+test(
+  'another kernel boots, with one',
+  boots,
+  { ...otherRuns, kernel: { ...other, ...byDefault } },
+  { [qemuUsb]: 'vfio-pci' },
+)
+
+test(
+  'another kernel boots, and whether it has one is not known',
+  boots,
+  { ...otherRuns, args: 'intel_iommu=on', kernel: other },
+  { [qemuUsb]: '~vfio-pci' },
+)
+
+const withGraphics = (functions: readonly PciFunction[]) =>
+  functions.map((each) =>
+    each.address === display ? { ...each, vendor: '8086', device: '3e92', modalias: null, driver: null } : each,
+  )
+const graphics = { change: withGraphics, files: { [vfio]: 'options vfio-pci ids=8086:3e92\n', [early]: 'vfio-pci\n' } }
+
+test(
+  'igfx_off: integrated graphics may lose their group',
+  boots,
+  { ...graphics, args: 'intel_iommu=on,igfx_off', liveArgs: 'intel_iommu=on' },
+  { [display]: '~vfio-pci' },
+)
+
+test(
+  'integrated graphics are translated only with intel_iommu=on',
+  boots,
+  { ...graphics, args: 'quiet', liveArgs: 'intel_iommu=on', kernel: byDefault },
+  { [display]: '~vfio-pci' },
+)
+
+test(
+  'integrated graphics stay as they are',
+  boots,
+  { ...graphics, args: 'intel_iommu=on iommu=pt', liveArgs: 'intel_iommu=on', kernel: byDefault },
+  { [display]: 'vfio-pci' },
+)
+
 test(
   'a driver that is loaded and leaves a function alone',
   boots,
