@@ -80,6 +80,7 @@ export function settle({ merged, snapshot, stack, context }: SettleInput): Settl
     ...findPending(workspace, merged, written?.before ?? null, changes),
   )
   const regenerate = listRegenerations(changes, workspace, stack)
+  if (stack !== null && [...regenerate, ...leftToDo].includes(stack.entriesBy)) checkRebuild(workspace, stack, changes)
   return {
     changes,
     regenerate,
@@ -189,6 +190,17 @@ function checkDerived(
   const planned = new Set(changes.flatMap(({ regenerate }) => regenerate))
   if (!planned.has(stack.entriesBy)) stack.checkEntries(workspace, merged.filter(isArgumentMerged))
   if (!planned.has('initramfs')) checkImages(workspace, merged)
+}
+
+/** Refused for the tasks that want entries made anew. */
+function checkRebuild(workspace: Workspace, stack: BootStack, changes: readonly Change[]): void {
+  const diagnostic = stack.refuseRebuild()
+  if (diagnostic === undefined) return
+  const changing = changes
+    .filter(({ regenerate }) => regenerate.includes(stack.entriesBy))
+    .flatMap(({ tasks }) => tasks)
+  const tasks = new Set([...changing, ...(workspace.outdated.get(stack.entriesBy) ?? [])])
+  workspace.diagnostics.push({ diagnostic, tasks: [...tasks].toSorted((a, b) => a - b) })
 }
 
 /** Takes out what cannot be rebuilt here: a tree without the tool would want it again in every plan. */
