@@ -6,8 +6,9 @@ import type { ImageVariants } from './boot-images.ts'
 import type { BootWorld } from './boot-world.ts'
 import { composeKmodConfiguration } from './kmod-configuration.ts'
 import { listFiles } from './list-files.ts'
-import { readOverrideRules } from './override-rules.ts'
+import { findNeeds } from './module-needs.ts'
 import { contentAt, readListed } from './read-listed.ts'
+import { readRules } from './read-rules.ts'
 import { listModulesLoadFiles } from './settle-module-lists.ts'
 import type { Course, Doubt, ListedModule, Phase } from './simulate-boot.ts'
 
@@ -31,9 +32,7 @@ const groups: Doubt = { code: 'IOMMU_UNKNOWN', why: 'whether it will have an IOM
 export function listCourses({ world, root, images, groups: hasGroup }: CourseInput): readonly OpenCourse[] {
   const variants: readonly (Phase | null)[] = images?.variants ?? [null]
   const isOpen = world.functions.some((target) => hasGroup(target) === null)
-  const groupings = (isOpen ? [true, false] : [true]).map(
-    (open) => (target: PciFunction) => hasGroup(target) ?? open,
-  )
+  const groupings = (isOpen ? [true, false] : [true]).map((open) => (target: PciFunction) => hasGroup(target) ?? open)
   return groupings.flatMap((group, grouping) =>
     variants.flatMap((image, variant) =>
       (['list', 'coldplug'] as const).flatMap((rootFirst) =>
@@ -65,13 +64,13 @@ export function composeRoot(snapshot: Snapshot, world: BootWorld, commandLine: s
   const files = modprobeDirectories
     .flatMap((directory) => listFiles(snapshot, directory, '.conf'))
     .map((path) => ({ path, content: contentAt(snapshot, path) }))
-  const rules = listFiles(snapshot, '/etc/udev/rules.d', '.rules')
   return {
     name: 'root',
     configuration: composeKmodConfiguration({ files, softdeps: kernel.softdeps, commandLine }),
     holds: (module) => !['absent', 'builtin'].includes(kernel.modules.get(module) ?? 'loadable'),
+    needs: (module) => findNeeds(kernel, module),
     refused,
-    rules: readOverrideRules(rules.map((path) => ({ path, content: contentAt(snapshot, path) }))),
+    rules: readRules(snapshot),
     listed: [
       ...readArguments(world.args),
       ...listModulesLoadFiles(snapshot).flatMap((path) => readListed(snapshot, path, 'modules-load')),

@@ -25,10 +25,14 @@ export function checkIommu(
   const blamed = asked.length > 0 ? asked : merged.filter(isSwitch)
   const tasks = [...new Set(blamed.flatMap((each) => each.tasks))].toSorted((a, b) => a - b)
   const report = tasks.length > 0 ? error : warning
-  const diagnostic = report('IOMMU_OFF', 'no IOMMU would be at work after the next boot, and vfio-pci takes nothing then', {
-    hint: 'on Intel add intel_iommu=on (kernel_cmdline); take off what turns it off',
-    evidence: asked.length > 0 ? evidence : [...evidence, ...concerned.map(describeHeld)],
-  })
+  const diagnostic = report(
+    'IOMMU_OFF',
+    'no IOMMU would be at work after the next boot, and vfio-pci takes nothing then',
+    {
+      hint: 'on Intel add intel_iommu=on (kernel_cmdline); take off what turns it off',
+      evidence: asked.length > 0 ? evidence : [...evidence, ...concerned.map(describeHeld)],
+    },
+  )
   return [{ diagnostic, tasks }]
 }
 

@@ -60,6 +60,14 @@ function judge(runs: readonly Run[], target: PciFunction): readonly [DriverPredi
   const { driver: next } = first
   const because = first.explain()
   const other = outcomes.find(({ driver }) => driver !== next)
+  const open = runs.flatMap(({ boot }) => boot.open.get(address) ?? [])[0]
+  if (other === undefined && open !== undefined) {
+    const text = `${because}; but ${open.why}`
+    return [
+      { now, next, certain: false, because: text },
+      { ...open, why: text, general: open.why },
+    ]
+  }
   if (other === undefined) return [{ now, next, certain: true, because }, null]
   const doubt = other.course.doubt ?? { code: 'DRIVER_UNCERTAIN', why: '' }
   const text = `${because}; or ${other.driver ?? 'none'}, because ${doubt.why}`

@@ -25,8 +25,7 @@ export function predictGroups(snapshot: Snapshot, kernel: InstalledKernel, list:
   return {
     groups: {},
     uncertain: [{ code: 'GROUPS_MAY_CHANGE', what: 'IOMMU groups', why }],
-    hasGroup: (target) =>
-      state === 'unknown' || (!keepsGraphics && isIntelGraphics(target)) ? null : hasOne(target),
+    hasGroup: (target) => (state === 'unknown' || (!keepsGraphics && isIntelGraphics(target)) ? null : hasOne(target)),
   }
 }
 
