@@ -20,8 +20,8 @@ import { earlyModulesPath, listModulesLoadFiles, settleBootModules, settleEarlyM
 import type { BootMerged, EarlyMerged } from './settle-module-lists.ts'
 import { settleOptions } from './settle-options.ts'
 import type { OptionMerged, SettledOptions } from './settle-options.ts'
-import { settleBlacklists, settleSoftdeps } from './settle-softdeps.ts'
-import type { BlacklistMerged, SoftdepMerged } from './settle-softdeps.ts'
+import { settleSoftdeps } from './settle-softdeps.ts'
+import type { SoftdepMerged } from './settle-softdeps.ts'
 import { settleAttribute, settleFile, settleKernelModule, settleUnit, settleVariable } from './settle-targets.ts'
 import type { MergedClaim, TaskDiagnostic } from './tasked.ts'
 import { closeWorkspace, openWorkspace } from './workspace.ts'
@@ -102,9 +102,8 @@ function settleModprobe(
 ): SettledOptions {
   const options = merged.filter((each): each is OptionMerged => each.claim.of === 'module-option')
   const softdeps = merged.filter((each): each is SoftdepMerged => each.claim.of === 'softdep')
-  const blacklists = merged.filter((each): each is BlacklistMerged => each.claim.of === 'blacklist')
-  const tasks = [...options, ...softdeps, ...blacklists].flatMap((each) => each.tasks)
-  if (options.length + softdeps.length + blacklists.length === 0) return { moved: [], adopted: [] }
+  const tasks = [...options, ...softdeps].flatMap((each) => each.tasks)
+  if (options.length + softdeps.length === 0) return { moved: [], adopted: [] }
   const unreadable = findUnreadableModprobe(workspace.snapshot)
   if (unreadable.length > 0) {
     const hint = 'run as root or with --become'
@@ -115,7 +114,6 @@ function settleModprobe(
   const commandLine = stack?.readArguments(workspace.snapshot) ?? []
   const settled = settleOptions(workspace, options, commandLine, context)
   settleSoftdeps(workspace, softdeps)
-  settleBlacklists(workspace, blacklists)
   return settled
 }
 
