@@ -1,7 +1,7 @@
 import { findFile } from '../core/snapshot.ts'
 import type { ImageListing, InstalledKernel, Snapshot } from '../core/snapshot.ts'
 import { findListing, hashBytes } from './check-images.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 import { composeKmodConfiguration, findSoftdep } from './kmod-configuration.ts'
 import type { KmodConfiguration } from './kmod-configuration.ts'
 import { listFiles } from './list-files.ts'

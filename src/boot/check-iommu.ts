@@ -3,7 +3,7 @@ import type { NextBoot } from '../core/plan.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 import { parseKernelCommandLine } from '../formats/kernel-arguments.ts'
 import { judgeNextIommu } from '../pci/iommu.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 import { isForGuests } from './vfio-claims.ts'
 import type { MergedClaim, TaskDiagnostic } from './tasked.ts'
 

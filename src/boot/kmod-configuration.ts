@@ -8,7 +8,7 @@ import {
   parseSoftdep,
 } from '../formats/modprobe.ts'
 import type { ModprobeEntry } from '../formats/modprobe.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 
 /** A line that counts, and where it stands: `/etc/modprobe.d/vfio.conf:3`, or the argument of the command line. */
 type Placed = { readonly place: string }

@@ -1,5 +1,5 @@
 import { matchesModule } from '../formats/modprobe.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 import { findBlacklisting, findInstall, findSoftdep, loadsNothing } from './kmod-configuration.ts'
 import type { KmodConfiguration } from './kmod-configuration.ts'
 

@@ -3,7 +3,7 @@ import type { PciFunction } from '../core/snapshot.ts'
 import type { BootWorld } from './boot-world.ts'
 import { listCourses } from './boot-courses.ts'
 import type { CourseInput, OpenCourse } from './boot-courses.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 import { simulateBoot } from './simulate-boot.ts'
 import type { Doubt, ListedModule, SimulatedBoot } from './simulate-boot.ts'
 

@@ -4,7 +4,7 @@ import { parseKernelCommandLine } from '../formats/kernel-command-line.ts'
 import type { ArgumentList } from './argument-list.ts'
 import { coversGraphics, isIntelGraphics, isIommuActive, isRunning, judgeNextIommu } from '../pci/iommu.ts'
 import type { Argument } from '../pci/iommu.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 
 export type PredictedGroups = {
   readonly groups: NextBoot['groups']

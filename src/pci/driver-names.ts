@@ -1,4 +1,4 @@
-import { foldModuleName } from './devices.ts'
+import { foldName } from '../core/fold-name.ts'
 
 /** Names of drivers in sysfs that are not their module's (`.name` of struct pci_driver in its source), by folded module name. */
 const driverNames: ReadonlyMap<string, string> = new Map([
@@ -24,12 +24,12 @@ const driverNames: ReadonlyMap<string, string> = new Map([
 
 /** The driver that a module registers; where its source was not looked up, it has the module's name. */
 export function findDriverName(module: string): string {
-  return driverNames.get(foldModuleName(module)) ?? module
+  return driverNames.get(foldName(module)) ?? module
 }
 
 /** True when the name is known, not only taken from the module. */
 export function isDriverNameKnown(module: string): boolean {
-  return driverNames.has(foldModuleName(module))
+  return driverNames.has(foldName(module))
 }
 
 /**
@@ -52,7 +52,7 @@ const withoutDriver: ReadonlySet<string> = new Set([
 ])
 
 export function registersDriver(module: string): boolean {
-  return !withoutDriver.has(foldModuleName(module))
+  return !withoutDriver.has(foldName(module))
 }
 
 /** Drivers of the kernel's DRM for displays on PCI: all of them need the module `drm`. */
