@@ -7,7 +7,8 @@ import type { CpufreqPolicy, Snapshot } from '../src/core/snapshot.ts'
 import { checkCpufreq } from './shared/check-cpufreq.ts'
 import { cpufreqOwners, findOwners } from './shared/cpufreq-owners.ts'
 import { defineModule } from './shared/define-module.ts'
-import { findAvailability, foldModuleName } from './shared/kernel-modules.ts'
+import { foldName } from '../src/core/fold-name.ts'
+import { findAvailability } from './shared/kernel-modules.ts'
 import { refuse } from '../src/core/refuse.ts'
 
 /** Words of sysfs; nothing else can get into the unit file. */
@@ -111,7 +112,7 @@ function claimDefaultGovernor(value: string): Claim {
 
 /** `acpi-cpufreq` in sysfs is the module acpi_cpufreq; `amd-pstate-epp` and `intel_cpufreq` are modes of built-in drivers. */
 function isModule(policy: CpufreqPolicy, snapshot: Snapshot): boolean {
-  const name = foldModuleName(policy.driver)
+  const name = foldName(policy.driver)
   return (
     driverModules.includes(name) && snapshot.kernels.some((kernel) => findAvailability(kernel, name) === 'loadable')
   )

@@ -10,7 +10,8 @@ import { identify } from '../src/pci/identity.ts'
 import { checkTargets } from '../src/pci/refusals.ts'
 import { defineModule } from './shared/define-module.ts'
 import { chooseListed, devicesParam } from './shared/device-selectors.ts'
-import { findAvailability, foldModuleName } from './shared/kernel-modules.ts'
+import { foldName } from '../src/core/fold-name.ts'
+import { findAvailability } from './shared/kernel-modules.ts'
 import { chooserRefusals, guestRefusals, targetRefusals } from './shared/target-refusals.ts'
 
 const params = z.strictObject({
@@ -46,7 +47,7 @@ This is the way for one of several equal devices, and where the own driver is bu
     ...guestRefusals,
     DRIVER_ABSENT: 'An installed kernel has no such driver.',
   },
-  reads: ({ driver }) => ({ modules: ['vfio_pci', foldModuleName(driver)] }),
+  reads: ({ driver }) => ({ modules: ['vfio_pci', foldName(driver)] }),
   plan: planOverride,
 })
 
@@ -80,7 +81,7 @@ function claimModule(
   snapshot: Snapshot,
   live: boolean,
 ): readonly Claim[] {
-  const module = foldModuleName(driver ?? '')
+  const module = foldName(driver ?? '')
   const isLoadable = snapshot.kernels.some((kernel) => findAvailability(kernel, module) === 'loadable')
   const isOwn = functions.every((found) => findNativeDrivers(snapshot, found).some((own) => own.module === module))
   if (!isLoadable || isOwn) return []

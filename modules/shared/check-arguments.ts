@@ -1,7 +1,7 @@
 import { error, warning } from '../../src/core/diagnostic.ts'
 import type { Diagnostic } from '../../src/core/diagnostic.ts'
 import type { ModuleDiagnostic, TaskOptions } from '../../src/core/module.ts'
-import { foldArgumentName } from './kernel-arguments.ts'
+import { foldName } from '../../src/core/fold-name.ts'
 import type { KernelArgument } from './kernel-arguments.ts'
 import { refuse } from '../../src/core/refuse.ts'
 
@@ -44,7 +44,7 @@ export function checkAbsent(args: readonly ListedItem[]): readonly ModuleDiagnos
 const hugepageArguments: ReadonlySet<string> = new Set(['hugepages', 'hugepagesz', 'default_hugepagesz'])
 
 function ownedByHugepages(argument: KernelArgument): Diagnostic | undefined {
-  if (!hugepageArguments.has(foldArgumentName(argument.name))) return undefined
+  if (!hugepageArguments.has(foldName(argument.name))) return undefined
   return error('SEQUENCE_OF_HUGEPAGES', `${argument.name}= belongs to a sequence whose order counts`, {
     hint: 'use the module hugepages: hugepages=N binds to the hugepagesz= before it, and it writes the whole sequence',
   })
@@ -56,7 +56,7 @@ const otherModules: ReadonlyMap<string, { module: string; why: string }> = new M
 ])
 
 function ownedByOtherModule(argument: KernelArgument): Diagnostic | undefined {
-  const owner = otherModules.get(foldArgumentName(argument.name))
+  const owner = otherModules.get(foldName(argument.name))
   if (!owner) return undefined
   return error('ARGUMENT_OF_MODULE', `${argument.name}= is the work of the module ${owner.module}`, {
     hint: `use the module ${owner.module}: ${owner.why}`,
@@ -79,14 +79,14 @@ function changesRoot({ name }: KernelArgument): Diagnostic | undefined {
 }
 
 function amdIommuOn({ name, value }: KernelArgument): Diagnostic | undefined {
-  if (foldArgumentName(name) !== 'amd_iommu' || !value?.split(',').includes('on')) return undefined
+  if (foldName(name) !== 'amd_iommu' || !value?.split(',').includes('on')) return undefined
   return warning('AMD_IOMMU_ON', 'amd_iommu has no value "on": the kernel logs an unknown option and ignores it', {
     hint: 'leave it out: an AMD IOMMU is on whenever the firmware offers it (drivers/iommu/amd/init.c)',
   })
 }
 
 function unsafeInterrupts({ name, value }: KernelArgument, options: TaskOptions): Diagnostic | undefined {
-  if (foldArgumentName(name) !== 'vfio_iommu_type1.allow_unsafe_interrupts') return undefined
+  if (foldName(name) !== 'vfio_iommu_type1.allow_unsafe_interrupts') return undefined
   if (value !== null && /^(0|n|no|off)$/i.test(value)) return undefined
   return refuse(options, 'UNSAFE_INTERRUPTS', `${name} lets a guest inject interrupts into the host`, {
     hint: 'turn interrupt remapping on in the firmware instead',

@@ -1,3 +1,4 @@
+import { foldName } from '../../src/core/fold-name.ts'
 import type { Claim } from '../../src/core/claim.ts'
 import { parseMembers } from '../../src/formats/kernel-command-line.ts'
 
@@ -27,7 +28,7 @@ const listArguments: ReadonlySet<string> = new Set(
     'rd.driver.pre',
     'usbcore.quirks',
     'libata.force',
-  ].map(foldArgumentName),
+  ].map(foldName),
 )
 
 /** Members of one list that undo each other: asking for one removes the others. */
@@ -39,13 +40,8 @@ const opposites: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
 }
 
-/** In names of kernel arguments `-` equals `_` (kernel/params.c parameqn). */
-export function foldArgumentName(name: string): string {
-  return name.replaceAll('-', '_')
-}
-
 function isListArgument(name: string): boolean {
-  return listArguments.has(foldArgumentName(name))
+  return listArguments.has(foldName(name))
 }
 
 /** Claims that make an argument hold: of a list argument one per member, and none of their opposites. */
@@ -80,6 +76,6 @@ function splitMembers(value: string): readonly string[] {
 }
 
 function oppositesOf(name: string, member: string): readonly string[] {
-  const sets = opposites[foldArgumentName(name)] ?? []
+  const sets = opposites[foldName(name)] ?? []
   return sets.filter((set) => set.includes(member)).flatMap((set) => set.filter((other) => other !== member))
 }

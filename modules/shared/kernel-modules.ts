@@ -1,5 +1,6 @@
 import { error, note } from '../../src/core/diagnostic.ts'
 import type { Diagnostic } from '../../src/core/diagnostic.ts'
+import { foldName } from '../../src/core/fold-name.ts'
 import type { ModuleDiagnostic } from '../../src/core/module.ts'
 import type { InstalledKernel, ModuleAvailability, Snapshot } from '../../src/core/snapshot.ts'
 
@@ -15,28 +16,23 @@ export type CheckedModules = {
   readonly diagnostics: readonly ModuleDiagnostic[]
 }
 
-/** Module names fold `-` to `_` (kmod, underscores()). */
-export function foldModuleName(name: string): string {
-  return name.replaceAll('-', '_')
-}
-
 /** What the probe must look up so that `checkModules` can judge these names. */
 export function modulesToLookUp(names: readonly string[]): string[] {
-  const folded = names.map(foldModuleName)
+  const folded = names.map(foldName)
   const hosts = folded.map((name) => mergedInto.get(name)).filter((name) => name !== undefined)
   return [...new Set([...folded, ...hosts])]
 }
 
 /** Whether a kernel holds a module; a name that was not looked up counts as absent. */
 export function findAvailability(kernel: InstalledKernel, name: string): ModuleAvailability {
-  return kernel.modules.get(foldModuleName(name)) ?? 'absent'
+  return kernel.modules.get(foldName(name)) ?? 'absent'
 }
 
 /** Checks names against every installed kernel and drops those that nobody has to load. */
 export function checkModules(names: readonly string[], snapshot: Snapshot): CheckedModules {
   const kept: string[] = []
   const diagnostics: ModuleDiagnostic[] = []
-  const folded = names.map(foldModuleName)
+  const folded = names.map(foldName)
   if (snapshot.kernels.length === 0) diagnostics.push(noKernels())
   for (const name of new Set(folded)) {
     const problem = findProblem(name, snapshot.kernels)

@@ -6,8 +6,9 @@ import type { ImageVariants } from './boot-images.ts'
 import type { BootWorld } from './boot-world.ts'
 import { composeKmodConfiguration } from './kmod-configuration.ts'
 import { listFiles } from './list-files.ts'
-import { readOverrideRules } from './override-rules.ts'
+import { findNeeds } from './module-needs.ts'
 import { contentAt, readListed } from './read-listed.ts'
+import { readRules } from './read-rules.ts'
 import { listModulesLoadFiles } from './settle-module-lists.ts'
 import type { Course, Doubt, ListedModule, Phase } from './simulate-boot.ts'
 
@@ -19,8 +20,8 @@ export type CourseInput = {
   readonly root: Phase
   /** null: the entry loads no image. */
   readonly images: ImageVariants | null
-  /** Whether functions will be in IOMMU groups; null where that cannot be told. */
-  readonly groups: ((target: PciFunction) => boolean) | null
+  /** Whether a function will be in an IOMMU group; null where that cannot be told. */
+  readonly groups: (target: PciFunction) => boolean | null
 }
 
 const parallel: Doubt = { code: 'LOAD_ORDER', why: 'drivers are loaded side by side, and another one may be first' }
@@ -28,9 +29,10 @@ const lists: Doubt = { code: 'LOAD_ORDER', why: 'modules-load.d and udev load mo
 const groups: Doubt = { code: 'IOMMU_UNKNOWN', why: 'whether it will have an IOMMU group cannot be told' }
 
 /** Every course that is left open, the most likely one first. */
-export function listCourses({ root, images, groups: hasGroup }: CourseInput): readonly OpenCourse[] {
+export function listCourses({ world, root, images, groups: hasGroup }: CourseInput): readonly OpenCourse[] {
   const variants: readonly (Phase | null)[] = images?.variants ?? [null]
-  const groupings = hasGroup === null ? [() => true, () => false] : [hasGroup]
+  const isOpen = world.functions.some((target) => hasGroup(target) === null)
+  const groupings = (isOpen ? [true, false] : [true]).map((open) => (target: PciFunction) => hasGroup(target) ?? open)
   return groupings.flatMap((group, grouping) =>
     variants.flatMap((image, variant) =>
       (['list', 'coldplug'] as const).flatMap((rootFirst) =>
@@ -62,13 +64,13 @@ export function composeRoot(snapshot: Snapshot, world: BootWorld, commandLine: s
   const files = modprobeDirectories
     .flatMap((directory) => listFiles(snapshot, directory, '.conf'))
     .map((path) => ({ path, content: contentAt(snapshot, path) }))
-  const rules = listFiles(snapshot, '/etc/udev/rules.d', '.rules')
   return {
     name: 'root',
     configuration: composeKmodConfiguration({ files, softdeps: kernel.softdeps, commandLine }),
     holds: (module) => !['absent', 'builtin'].includes(kernel.modules.get(module) ?? 'loadable'),
+    needs: (module) => findNeeds(kernel, module),
     refused,
-    rules: readOverrideRules(rules.map((path) => ({ path, content: contentAt(snapshot, path) }))),
+    rules: readRules(snapshot),
     listed: [
       ...readArguments(world.args),
       ...listModulesLoadFiles(snapshot).flatMap((path) => readListed(snapshot, path, 'modules-load')),

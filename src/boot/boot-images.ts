@@ -1,10 +1,11 @@
 import { findFile } from '../core/snapshot.ts'
 import type { ImageListing, InstalledKernel, Snapshot } from '../core/snapshot.ts'
 import { findListing, hashBytes } from './check-images.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 import { composeKmodConfiguration, findSoftdep } from './kmod-configuration.ts'
 import type { KmodConfiguration } from './kmod-configuration.ts'
 import { listFiles } from './list-files.ts'
+import { findNeeds } from './module-needs.ts'
 import { readOverrideRules } from './override-rules.ts'
 import type { ListedModule, Phase } from './simulate-boot.ts'
 import { contentAt, readListed } from './read-listed.ts'
@@ -120,7 +121,9 @@ type Parts = {
   readonly listed: readonly ListedModule[]
 }
 
-type Holds = (configuration: KmodConfiguration, listed: readonly ListedModule[]) => (module: string) => boolean
+type Content = Pick<Phase, 'configuration' | 'listed' | 'needs'>
+
+type Holds = (content: Content) => (module: string) => boolean
 
 function composePhase(question: ImageQuestion, { files, rules, listed }: Parts): (holds: Holds) => Phase {
   const { kernel, commandLine, refused } = question
@@ -128,12 +131,14 @@ function composePhase(question: ImageQuestion, { files, rules, listed }: Parts):
   const forInitramfs = { ...configuration, blacklist: [...configuration.blacklist, ...findInitBlacklist(commandLine)] }
   const loadable = (module: string) =>
     kernel.modules.get(module) !== 'absent' && kernel.modules.get(module) !== 'builtin'
+  const needs = (module: string) => findNeeds(kernel, module)
   return (holds) => {
-    const held = holds(forInitramfs, listed)
+    const held = holds({ configuration: forInitramfs, listed, needs })
     return {
       name: 'image',
       configuration: forInitramfs,
       holds: (module) => loadable(module) && held(module),
+      needs,
       refused,
       rules: readOverrideRules(rules),
       listed,
@@ -150,15 +155,15 @@ function findInitBlacklist(commandLine: string): KmodConfiguration['blacklist'] 
 
 const holdsAll: Holds = () => () => true
 
-/** These modules, those of the list, and what the softdeps of all of them name. */
-function holdsOnly({ configuration, listed }: Phase, modules: readonly string[] = []): Holds {
+/** These modules, those of the list, and what all of them need and their softdeps name. */
+function holdsOnly({ configuration, listed, needs }: Content, modules: readonly string[] = []): Holds {
   const held = new Set<string>()
   const add = (name: string): void => {
     const module = foldName(name)
     if (held.has(module)) return
     held.add(module)
     const softdep = findSoftdep(configuration, module)
-    for (const other of [...(softdep?.pre ?? []), ...(softdep?.post ?? [])]) add(other)
+    for (const other of [...needs(module), ...(softdep?.pre ?? []), ...(softdep?.post ?? [])]) add(other)
   }
   for (const module of [...modules, ...listed.map((each) => each.module)]) add(module)
   return () => (module) => held.has(module)

@@ -60,6 +60,8 @@ export type BootStack = {
   readonly secureArguments: (workspace: Workspace) => void
   /** What the saved source gives normal entries; empty where it is not understood. */
   readonly readArguments: (snapshot: Snapshot) => ArgumentList
+  /** Why entries cannot be made anew so that the default stays the one that is predicted. */
+  readonly refuseRebuild: () => Diagnostic | undefined
   /** Notes entries that were generated before the source was as it is now. */
   readonly checkEntries: (workspace: Workspace, claims: readonly ArgumentMerged[]) => void
   readonly predictLine: (question: LineQuestion) => PredictedLine

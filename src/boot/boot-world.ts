@@ -3,6 +3,8 @@ import { byAddress, findAliases, foldModuleName, isVfioDriver } from '../pci/dev
 import { classDrivers, findDriverName, isDriverNameKnown, registersDriver } from '../pci/driver-names.ts'
 import type { ArgumentList } from './argument-list.ts'
 import { hasName } from './argument-list.ts'
+import { runOverrideRules } from './override-rules.ts'
+import { readRules } from './read-rules.ts'
 
 /** What is the same in every course that the boot may take: hardware, the kernel, its modules and arguments. */
 export type BootWorld = {
@@ -12,11 +14,17 @@ export type BootWorld = {
   readonly args: ArgumentList
   /** In order of address, the order in which udev is told of them. */
   readonly functions: readonly PciFunction[]
-  /** Loadable modules whose aliases match, in the order of modules.alias, by address. */
+  /** Loadable modules whose aliases match, in the order of modules.alias, by address: udev asks for all of them. */
+  readonly aliased: ReadonlyMap<string, readonly string[]>
+  /** Those of them that register a driver. */
   readonly candidates: ReadonlyMap<string, readonly string[]>
   /** The driver that the kernel brings along for it, by address. */
   readonly builtins: ReadonlyMap<string, Builtin>
   readonly driverOf: (module: string) => string
+  /** Modules that are a driver of some function of this host. */
+  readonly drivers: ReadonlySet<string>
+  /** Functions, by address, whose driver_override of now is one that a rule of /etc sets. */
+  readonly explained: ReadonlySet<string>
   /** Loaded in the kernel that runs. */
   readonly loadedNow: ReadonlySet<string>
   /** Modules the kernel refuses: the last module_blacklist= counts, names are compared exactly (kernel/module/main.c). */
@@ -34,13 +42,26 @@ export function composeWorld(snapshot: Snapshot, kernel: InstalledKernel, args: 
   const isSame = kernel.running || kernel.release === snapshot.kernelRelease
   const functions = snapshot.pci.toSorted(byAddress)
   const aliases = functions.map((each) => [each, findAliases(kernel, each)] as const)
-  const candidates = new Map(
-    aliases.map(([{ address }, found]) => [address, modulesOf(found.filter(({ builtin }) => !builtin))]),
+  const aliased = new Map(
+    aliases.map(([{ address }, found]) => [address, namesOf(found.filter(({ builtin }) => !builtin))]),
   )
+  const candidates = new Map([...aliased].map(([address, modules]) => [address, modules.filter(registersDriver)]))
   const names = learnNames(snapshot, functions, candidates)
   const driverOf = (module: string) => names.get(module) ?? findDriverName(module)
   const { loadedModules: loadedNow } = snapshot
-  const world = { kernel, isSame, args, functions, candidates, driverOf, loadedNow, refused: findRefused(args) }
+  const world = {
+    kernel,
+    isSame,
+    args,
+    functions,
+    aliased,
+    candidates,
+    driverOf,
+    drivers: new Set([...aliased.values()].flat()),
+    explained: findExplained(snapshot),
+    loadedNow,
+    refused: findRefused(args),
+  }
   const builtins = aliases.flatMap(([target, found]) => {
     const modules = modulesOf(found.filter(({ builtin }) => builtin))
     const builtin = findBuiltin(snapshot, world, target, modules)
@@ -49,8 +70,21 @@ export function composeWorld(snapshot: Snapshot, kernel: InstalledKernel, args: 
   return { ...world, builtins: new Map(builtins) }
 }
 
+function namesOf(aliases: readonly { readonly module: string }[]): readonly string[] {
+  return [...new Set(aliases.map(({ module }) => module))]
+}
+
 function modulesOf(aliases: readonly { readonly module: string }[]): readonly string[] {
-  return [...new Set(aliases.map(({ module }) => module))].filter(registersDriver)
+  return namesOf(aliases).filter(registersDriver)
+}
+
+function findExplained(snapshot: Snapshot): ReadonlySet<string> {
+  const rules = readRules(snapshot)
+  const explained = snapshot.pci.filter((target) => {
+    if (target.driverOverride === null) return false
+    return runOverrideRules(rules, target, null).override?.driver === target.driverOverride
+  })
+  return new Set(explained.map(({ address }) => address))
 }
 
 function findRefused(args: ArgumentList): ReadonlySet<string> {

@@ -4,7 +4,7 @@ import { findContent } from '../core/snapshot.ts'
 import type { ImageListing, InstalledKernel, Snapshot } from '../core/snapshot.ts'
 import { matchesModule, parseModprobe } from '../formats/modprobe.ts'
 import { driverRulesInImage, driverRulesPath } from './driver-rules.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 import { listFiles } from './list-files.ts'
 import { ownModprobePath } from './modprobe-files.ts'
 import type { MergedClaim } from './tasked.ts'
@@ -17,7 +17,7 @@ export function hashBytes(content: Bytes): string {
 
 /** Claims of which an image holds a copy. */
 export function concernsImage({ claim }: MergedClaim): boolean {
-  return ['early-module', 'module-option', 'softdep', 'blacklist', 'driver'].includes(claim.of)
+  return ['early-module', 'module-option', 'softdep', 'driver'].includes(claim.of)
 }
 
 /**
@@ -63,9 +63,7 @@ function isInImage(
   listing: ImageListing,
   { claim }: MergedClaim,
 ): boolean {
-  if (claim.of === 'module-option' || claim.of === 'softdep' || claim.of === 'blacklist') {
-    return hasFiles(snapshot, listing, claim.module)
-  }
+  if (claim.of === 'module-option' || claim.of === 'softdep') return hasFiles(snapshot, listing, claim.module)
   if (claim.of === 'driver') return hasDriverRules(snapshot, listing)
   if (claim.of !== 'early-module') return true
   if (claim.want === 'absent') return true

@@ -1,7 +1,7 @@
 import { error } from '../core/diagnostic.ts'
 import { effectiveOptions } from '../formats/modprobe.ts'
 import type { ModprobeOption } from '../formats/modprobe.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 import { readModprobeEntries } from './modprobe-files.ts'
 import type { ArgumentMerged } from './argument-merged.ts'
 import type { Workspace } from './workspace.ts'

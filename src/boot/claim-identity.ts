@@ -1,5 +1,5 @@
 import type { Claim } from '../core/claim.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 import { isRepeatable } from './repeatable-arguments.ts'
 
 /** Two claims with the same identity are one; the order of object keys does not count. */
@@ -17,7 +17,6 @@ function identityFields(claim: Claim): readonly unknown[] {
       return [claim.of, foldName(claim.module), foldName(claim.option), claim.value, claim.merge]
     case 'softdep':
       return [claim.of, foldName(claim.module), claim.pre.map(foldName)]
-    case 'blacklist':
     case 'early-module':
     case 'boot-module':
       return [claim.of, foldName(claim.module)]
@@ -50,7 +49,6 @@ export function formatSlot(claim: Claim): string {
     case 'module-option':
       return `option ${foldName(claim.module)} ${foldName(claim.option)}`
     case 'softdep':
-    case 'blacklist':
     case 'early-module':
     case 'boot-module':
       return `${claim.of} ${foldName(claim.module)}`
@@ -92,8 +90,6 @@ function describeSubject(claim: Claim): string {
       return `option ${claim.option}=${claim.value} of module ${claim.module}`
     case 'softdep':
       return `softdep of ${claim.module} on ${claim.pre.join(', ')}`
-    case 'blacklist':
-      return `blacklist of ${claim.module}`
     case 'early-module':
       return `${claim.module} in the initramfs`
     case 'boot-module':
@@ -128,7 +124,6 @@ export function findParameterTexts(claim: Claim): readonly string[] {
     case 'module-option':
       return [claim.value, ...claim.value.split(',')]
     case 'softdep':
-    case 'blacklist':
     case 'early-module':
     case 'boot-module':
       return [claim.module, claim.module.replaceAll('_', '-')]

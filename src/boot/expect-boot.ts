@@ -8,7 +8,7 @@ import type { BootStack } from './boot-stack.ts'
 import { hashBytes } from './check-images.ts'
 import { formatArgumentText } from './claim-identity.ts'
 import { driverRulesPath } from './driver-rules.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 import { ownModprobePath } from './modprobe-files.ts'
 import type { MergedClaim } from './tasked.ts'
 

@@ -1,5 +1,5 @@
 import type { Claim } from '../core/claim.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 import { isRepeatable } from './repeatable-arguments.ts'
 
 type Argument = Extract<Claim, { of: 'kernel-argument' }>

@@ -1,13 +1,11 @@
 import type { PciFunction } from '../core/snapshot.ts'
-import { parseModprobeOptions } from '../formats/modprobe.ts'
 import { hasId, isBridge } from '../pci/devices.ts'
 import { parsePciId } from '../pci/id.ts'
 import type { PciId } from '../pci/id.ts'
 import { hasName } from './argument-list.ts'
 import type { BootWorld } from './boot-world.ts'
-import { foldName } from './fold-name.ts'
-import { optionsOf } from './kmod-configuration.ts'
-import type { KmodConfiguration } from './kmod-configuration.ts'
+import { findOption } from './kmod-configuration.ts'
+import type { GivenArguments, KmodConfiguration } from './kmod-configuration.ts'
 
 /** Drivers that take functions by ids given to them. */
 export const takers: readonly string[] = ['vfio_pci', 'pci_stub']
@@ -18,13 +16,7 @@ export function isTaker(module: string): boolean {
 
 export type GivenIds = { readonly ids: readonly PciId[]; readonly place: string }
 
-/** Options that a list of modules has behind the name: modprobe hands them over last. */
-export type GivenArguments = { readonly text: string; readonly place: string }
-
-/**
- * Ids that a loaded module gets: kmod hands over all options, those of the command line last, and of a copied string the
- * kernel keeps the last (kernel/params.c param_set_copystring).
- */
+/** Ids that a loaded module gets: of a copied string the kernel keeps the last (kernel/params.c param_set_copystring). */
 export function findLoadedIds(
   configuration: KmodConfiguration,
   module: string,
@@ -33,7 +25,7 @@ export function findLoadedIds(
   if (args !== undefined) return readIds(configuration, module, args)
   const known = found.get(configuration) ?? new Map<string, GivenIds | null>()
   found.set(configuration, known)
-  const ids = known.get(module) ?? readIds(configuration, module, { text: '', place: '' })
+  const ids = known.get(module) ?? readIds(configuration, module)
   known.set(module, ids)
   return ids
 }
@@ -41,11 +33,8 @@ export function findLoadedIds(
 /** Every function of the host asks the same of one configuration. */
 const found = new WeakMap<KmodConfiguration, Map<string, GivenIds | null>>()
 
-function readIds(configuration: KmodConfiguration, module: string, args: GivenArguments): GivenIds | null {
-  const all = [...optionsOf(configuration, module), args].flatMap(({ text, place }) =>
-    parseModprobeOptions(text).map((option) => ({ ...option, place })),
-  )
-  const last = all.findLast(({ name }) => foldName(name) === 'ids')
+function readIds(configuration: KmodConfiguration, module: string, args?: GivenArguments): GivenIds | null {
+  const last = findOption(configuration, module, 'ids', args)
   return last === undefined ? null : { ids: parseIds(last.value ?? ''), place: last.place }
 }
 

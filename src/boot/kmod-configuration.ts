@@ -4,10 +4,11 @@ import {
   mergeModprobeDirectories,
   parseCommandLineModprobe,
   parseModprobe,
+  parseModprobeOptions,
   parseSoftdep,
 } from '../formats/modprobe.ts'
 import type { ModprobeEntry } from '../formats/modprobe.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 
 /** A line that counts, and where it stands: `/etc/modprobe.d/vfio.conf:3`, or the argument of the command line. */
 type Placed = { readonly place: string }
@@ -89,11 +90,24 @@ export function findBlacklisting(configuration: KmodConfiguration, module: strin
   return configuration.blacklist.find((each) => each.module === module)
 }
 
-/** True where the command loads nothing. */
+/** True where the command loads nothing: it is given to a shell, so words behind it may be another command. */
 export function loadsNothing(command: Bytes): boolean {
-  return /^(:|exit( \d+)?|(\/usr)?\/bin\/(true|false)|true|false)(\s+(\S+))*\s*$/.test(command.trim())
+  return /^(:|exit( \d+)?|(\/usr)?\/bin\/(true|false)|true|false)(\s[^;&|`$()<>\n]*)?$/.test(command.trim())
 }
 
-export function optionsOf(configuration: KmodConfiguration, module: string) {
-  return configuration.options.filter((each) => each.module === foldName(module))
+/** Options that a list of modules has behind the name: modprobe hands them over last. */
+export type GivenArguments = { readonly text: string; readonly place: string }
+
+/** The last value of an option that a loaded module gets: kmod hands over all of them, those of the command line last. */
+export function findOption(
+  configuration: KmodConfiguration,
+  module: string,
+  option: string,
+  args: GivenArguments = { text: '', place: '' },
+): { readonly value: string | null; readonly place: string } | undefined {
+  const own = configuration.options.filter((each) => each.module === foldName(module))
+  const all = [...own, args].flatMap(({ text, place }) =>
+    parseModprobeOptions(text).map(({ name, value }) => ({ name, value: value ?? null, place })),
+  )
+  return all.findLast(({ name }) => foldName(name) === option)
 }

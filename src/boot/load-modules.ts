@@ -1,5 +1,5 @@
 import { matchesModule } from '../formats/modprobe.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 import { findBlacklisting, findInstall, findSoftdep, loadsNothing } from './kmod-configuration.ts'
 import type { KmodConfiguration } from './kmod-configuration.ts'
 
@@ -8,6 +8,8 @@ export type LoadingPlace = {
   readonly configuration: KmodConfiguration
   /** True for modules that can be loaded here; built-in ones cannot and need not. */
   readonly holds: (module: string) => boolean
+  /** What a module depends on, in the order of loading. */
+  readonly needs: (module: string) => readonly string[]
   /** Names that the kernel itself refuses (`module_blacklist=`). */
   readonly refused: ReadonlySet<string>
 }
@@ -79,10 +81,21 @@ function loadOne(
 
 type Step = Insertion & { readonly ignoresInstall: boolean }
 
-/** The module with what its softdep wants before and after it, and theirs. */
+/**
+ * The module after its dependencies, each with what its softdep wants before and after it, and theirs (libkmod-module.c
+ * __kmod_module_get_probe_list). Neither is asked for on the blacklist.
+ */
 function listSteps(place: LoadingPlace, module: string, because: string, visited: Set<string>): readonly Step[] {
   if (visited.has(module)) return []
   visited.add(module)
+  const needed = place.needs(module).filter((name) => place.holds(name))
+  return [
+    ...needed.flatMap((name) => listSteps(place, name, `${name} is loaded before ${module}, which needs it`, visited)),
+    ...listSoftSteps(place, module, because, visited),
+  ]
+}
+
+function listSoftSteps(place: LoadingPlace, module: string, because: string, visited: Set<string>): readonly Step[] {
   const softdep = findSoftdep(place.configuration, module)
   const resolve = (names: readonly string[]) =>
     names.flatMap((name) => resolveName(place, name)).filter((name) => place.holds(name))
@@ -99,6 +112,7 @@ function listSteps(place: LoadingPlace, module: string, because: string, visited
 
 function insert(place: LoadingPlace, { module, because, ignoresInstall }: Step, loaded: Set<string>, into: Collected) {
   if (loaded.has(module)) return
+  const missing = place.needs(module).find((name) => place.holds(name) && !loaded.has(name))
   const install = ignoresInstall ? undefined : findInstall(place.configuration, module)
   if (install !== undefined && loadsNothing(install.command)) {
     into.held.set(module, `an install command stands in for ${module} (${install.place})`)
@@ -106,6 +120,9 @@ function insert(place: LoadingPlace, { module, because, ignoresInstall }: Step, 
     into.opaque.set(module, `what the install command of ${module} does cannot be told (${install.place})`)
   } else if (place.refused.has(module)) {
     into.held.set(module, `the kernel refuses ${module} (module_blacklist=)`)
+  } else if (missing !== undefined) {
+    const notLoaded = into.opaque.has(missing) ? into.opaque : into.held
+    notLoaded.set(module, `${module} needs ${missing}: ${notLoaded.get(missing) ?? 'which is not loaded'}`)
   } else {
     loaded.add(module)
     into.insertions.push({ module, because })

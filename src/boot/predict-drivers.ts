@@ -3,7 +3,7 @@ import type { PciFunction } from '../core/snapshot.ts'
 import type { BootWorld } from './boot-world.ts'
 import { listCourses } from './boot-courses.ts'
 import type { CourseInput, OpenCourse } from './boot-courses.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 import { simulateBoot } from './simulate-boot.ts'
 import type { Doubt, ListedModule, SimulatedBoot } from './simulate-boot.ts'
 
@@ -60,6 +60,14 @@ function judge(runs: readonly Run[], target: PciFunction): readonly [DriverPredi
   const { driver: next } = first
   const because = first.explain()
   const other = outcomes.find(({ driver }) => driver !== next)
+  const open = runs.flatMap(({ boot }) => boot.open.get(address) ?? [])[0]
+  if (other === undefined && open !== undefined) {
+    const text = `${because}; but ${open.why}`
+    return [
+      { now, next, certain: false, because: text },
+      { ...open, why: text, general: open.why },
+    ]
+  }
   if (other === undefined) return [{ now, next, certain: true, because }, null]
   const doubt = other.course.doubt ?? { code: 'DRIVER_UNCERTAIN', why: '' }
   const text = `${because}; or ${other.driver ?? 'none'}, because ${doubt.why}`

@@ -1,4 +1,4 @@
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 
 /**
  * Arguments that may stand several times, each occurrence with a meaning of its own, so that a new value does not

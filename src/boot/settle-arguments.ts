@@ -2,7 +2,7 @@ import type { Claim } from '../core/claim.ts'
 import { composeNormal, hasName, isArgument, newArgument, sameList, withValue } from './argument-list.ts'
 import type { ArgumentList, ArgumentLists, ListedArgument } from './argument-list.ts'
 import { parseKernelCommandLine } from '../formats/kernel-command-line.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 import { isRepeatable } from './repeatable-arguments.ts'
 
 export type ArgumentClaim = Extract<Claim, { of: 'kernel-argument' }>

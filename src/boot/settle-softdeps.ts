@@ -2,7 +2,7 @@ import { error } from '../core/diagnostic.ts'
 import type { Claim } from '../core/claim.ts'
 import { matchesModule, parseModprobe, parseSoftdep } from '../formats/modprobe.ts'
 import type { ModprobeEntry, ModprobeLine } from '../formats/modprobe.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 import { ownModprobePath, readModprobeEntries } from './modprobe-files.ts'
 import { editOwnModprobe, replaceLines } from './own-modprobe.ts'
 import type { MergedClaim } from './tasked.ts'
@@ -10,7 +10,6 @@ import { editFile, openFile } from './workspace.ts'
 import type { Workspace } from './workspace.ts'
 
 export type SoftdepMerged = MergedClaim & { readonly claim: Extract<Claim, { of: 'softdep' }> }
-export type BlacklistMerged = MergedClaim & { readonly claim: Extract<Claim, { of: 'blacklist' }> }
 
 type Softdep = { readonly pre: readonly string[]; readonly post: readonly string[] }
 
@@ -122,20 +121,4 @@ function commentOut(workspace: Workspace, group: Group, asked: string): void {
   const { path } = file
   const reason = `the softdep of ${group.module} moves to ${ownModprobePath}`
   editFile(workspace, { path, content, tasks: group.tasks, takesEffect: 'boot', regenerate: ['initramfs'], reason })
-}
-
-/** A blacklist line anywhere counts; `absent` takes our own away, and one of an admin only when a task says so. */
-export function settleBlacklists(workspace: Workspace, claims: readonly BlacklistMerged[]): void {
-  for (const { claim, tasks } of claims) {
-    const isLine = (line: ModprobeLine) => line.kind === 'blacklist' && line.module === foldName(claim.module)
-    const isThere = readModprobeEntries(workspace).some(isLine)
-    if (claim.want === 'absent') {
-      if (isThere)
-        editOwnModprobe(workspace, tasks, (lines) => replaceLines(lines, (line) => (isLine(line) ? null : line.text)))
-    } else if (!isThere) {
-      editOwnModprobe(workspace, tasks, (lines) => {
-        return `${closed(replaceLines(lines, (line) => line.text))}blacklist ${claim.module}\n`
-      })
-    }
-  }
 }

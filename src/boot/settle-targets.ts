@@ -8,7 +8,7 @@ import {
   setEnvironmentVariable,
   unsetEnvironmentVariable,
 } from '../formats/environment-file.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 import type { SettleContext } from './settle-context.ts'
 import type { MergedClaim } from './tasked.ts'
 import { editFile, openFile } from './workspace.ts'

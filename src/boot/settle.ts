@@ -11,7 +11,7 @@ import type { BootStack } from './boot-stack.ts'
 import { checkImages, concernsImage } from './check-images.ts'
 import { findPendingArguments, findPendingModules } from './check-live.ts'
 import { expectBoot } from './expect-boot.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 import { compareBytes } from './list-files.ts'
 import { findUnreadableModprobe } from './modprobe-files.ts'
 import { isDriverMerged, settleDrivers } from './settle-drivers.ts'
@@ -20,8 +20,8 @@ import { earlyModulesPath, listModulesLoadFiles, settleBootModules, settleEarlyM
 import type { BootMerged, EarlyMerged } from './settle-module-lists.ts'
 import { settleOptions } from './settle-options.ts'
 import type { OptionMerged, SettledOptions } from './settle-options.ts'
-import { settleBlacklists, settleSoftdeps } from './settle-softdeps.ts'
-import type { BlacklistMerged, SoftdepMerged } from './settle-softdeps.ts'
+import { settleSoftdeps } from './settle-softdeps.ts'
+import type { SoftdepMerged } from './settle-softdeps.ts'
 import { settleAttribute, settleFile, settleKernelModule, settleUnit, settleVariable } from './settle-targets.ts'
 import type { MergedClaim, TaskDiagnostic } from './tasked.ts'
 import { closeWorkspace, openWorkspace } from './workspace.ts'
@@ -80,6 +80,7 @@ export function settle({ merged, snapshot, stack, context }: SettleInput): Settl
     ...findPending(workspace, merged, written?.before ?? null, changes),
   )
   const regenerate = listRegenerations(changes, workspace, stack)
+  if (stack !== null && [...regenerate, ...leftToDo].includes(stack.entriesBy)) checkRebuild(workspace, stack, changes)
   return {
     changes,
     regenerate,
@@ -101,9 +102,8 @@ function settleModprobe(
 ): SettledOptions {
   const options = merged.filter((each): each is OptionMerged => each.claim.of === 'module-option')
   const softdeps = merged.filter((each): each is SoftdepMerged => each.claim.of === 'softdep')
-  const blacklists = merged.filter((each): each is BlacklistMerged => each.claim.of === 'blacklist')
-  const tasks = [...options, ...softdeps, ...blacklists].flatMap((each) => each.tasks)
-  if (options.length + softdeps.length + blacklists.length === 0) return { moved: [], adopted: [] }
+  const tasks = [...options, ...softdeps].flatMap((each) => each.tasks)
+  if (options.length + softdeps.length === 0) return { moved: [], adopted: [] }
   const unreadable = findUnreadableModprobe(workspace.snapshot)
   if (unreadable.length > 0) {
     const hint = 'run as root or with --become'
@@ -114,7 +114,6 @@ function settleModprobe(
   const commandLine = stack?.readArguments(workspace.snapshot) ?? []
   const settled = settleOptions(workspace, options, commandLine, context)
   settleSoftdeps(workspace, softdeps)
-  settleBlacklists(workspace, blacklists)
   return settled
 }
 
@@ -189,6 +188,17 @@ function checkDerived(
   const planned = new Set(changes.flatMap(({ regenerate }) => regenerate))
   if (!planned.has(stack.entriesBy)) stack.checkEntries(workspace, merged.filter(isArgumentMerged))
   if (!planned.has('initramfs')) checkImages(workspace, merged)
+}
+
+/** Refused for the tasks that want entries made anew. */
+function checkRebuild(workspace: Workspace, stack: BootStack, changes: readonly Change[]): void {
+  const diagnostic = stack.refuseRebuild()
+  if (diagnostic === undefined) return
+  const changing = changes
+    .filter(({ regenerate }) => regenerate.includes(stack.entriesBy))
+    .flatMap(({ tasks }) => tasks)
+  const tasks = new Set([...changing, ...(workspace.outdated.get(stack.entriesBy) ?? [])])
+  workspace.diagnostics.push({ diagnostic, tasks: [...tasks].toSorted((a, b) => a - b) })
 }
 
 /** Takes out what cannot be rebuilt here: a tree without the tool would want it again in every plan. */

@@ -1,11 +1,15 @@
 import type { PciFunction } from '../core/snapshot.ts'
 import { isBridge } from '../pci/devices.ts'
-import { foldName } from './fold-name.ts'
 import type { BootWorld } from './boot-world.ts'
+import { findOpenDoubts } from './find-open-doubts.ts'
+import { foldName } from '../core/fold-name.ts'
 import { findBuiltinIds, findLoadedIds, isGiven, isTaker, takers } from './id-takers.ts'
-import type { GivenArguments, GivenIds } from './id-takers.ts'
+import type { GivenIds } from './id-takers.ts'
+import { findOption } from './kmod-configuration.ts'
+import type { GivenArguments } from './kmod-configuration.ts'
 import { loadModules, resolveAlias } from './load-modules.ts'
 import type { LoadingPlace } from './load-modules.ts'
+import { judgeModeset } from './judge-modeset.ts'
 import { runOverrideRules } from './override-rules.ts'
 import type { OverrideRule } from './override-rules.ts'
 
@@ -41,10 +45,12 @@ export type SimulatedBoot = {
   readonly outcomes: ReadonlyMap<string, Outcome>
   /** Functions of which no rule tells what they get. */
   readonly doubts: ReadonlyMap<string, Doubt>
+  /** Functions that something beyond these rules may bring to another end. */
+  readonly open: ReadonlyMap<string, Doubt>
   readonly loaded: ReadonlySet<string>
 }
 
-type Bound = { readonly driver: string; readonly because: string }
+export type Bound = { readonly driver: string; readonly because: string }
 
 type State = {
   readonly world: BootWorld
@@ -59,6 +65,8 @@ type State = {
   readonly doubts: Map<string, Doubt>
   /** Functions that vfio-pci was given and refused. */
   readonly refused: Map<string, string>
+  /** Loaded modules that may have refused to start, and why. */
+  readonly hesitant: Map<string, string>
 }
 
 /**
@@ -76,6 +84,7 @@ export function simulateBoot(world: BootWorld, course: Course): SimulatedBoot {
     held: new Map(),
     doubts: new Map(),
     refused: new Map(),
+    hesitant: new Map(),
   }
   bindBuiltins(state)
   if (course.image !== null) {
@@ -88,6 +97,7 @@ export function simulateBoot(world: BootWorld, course: Course): SimulatedBoot {
   return {
     outcomes: new Map(world.functions.map((target) => [target.address, findOutcome(state, target)])),
     doubts: state.doubts,
+    open: findOpenDoubts(state),
     loaded: new Set(state.loaded.keys()),
   }
 }
@@ -150,6 +160,12 @@ function bind(state: State, module: string, target: PciFunction, because: string
 function insert(state: State, phase: Phase, module: string, because: string, args?: GivenArguments): void {
   const { world } = state
   if (state.loaded.has(module)) return
+  const modeset = judgeModeset(module, world.args, findOption(phase.configuration, module, 'modeset', args))
+  if (modeset?.certain === true) {
+    state.held.set(module, modeset.why)
+    return
+  }
+  if (modeset !== undefined) state.hesitant.set(module, modeset.why)
   state.loaded.set(module, because)
   if (isTaker(module)) state.ids.set(module, findLoadedIds(phase.configuration, module, args))
   for (const target of world.functions) {
@@ -278,7 +294,7 @@ function bindBuiltinOverride(state: State, target: PciFunction): void {
 
 function loadAliases(state: State, phase: Phase, target: PciFunction): void {
   const aliased = target.modalias === null ? [] : resolveAlias(phase, target.modalias)
-  const modules = aliased.length > 0 ? aliased : (state.world.candidates.get(target.address) ?? [])
+  const modules = aliased.length > 0 ? aliased : (state.world.aliased.get(target.address) ?? [])
   for (const module of modules) {
     if (!phase.holds(module)) continue
     load(state, phase, { module, because: `${module} matches it` })

@@ -125,6 +125,8 @@ function composeStack(
     settleArguments: (workspace, claims, context) => settleCmdline(workspace, claims, context, { ...names, booting }),
     secureArguments: (workspace) => secureCmdline(workspace, { ...names, booting }),
     readArguments: readWords,
+    // A kernel that would go first is refused when the stack is detected: its entry is made with its image.
+    refuseRebuild: () => undefined,
     checkEntries: (workspace, claims) => checkEntries(workspace, generated?.entries ?? null, claims),
     predictLine: ({ after, rebuilt }) => {
       const isMade = entry !== null && (generated?.entries.includes(entry) ?? false)

@@ -2,7 +2,7 @@ import type { Claim } from '../core/claim.ts'
 import type { PciFunction, Snapshot } from '../core/snapshot.ts'
 import { hasId, isBridge } from '../pci/devices.ts'
 import { parsePciId } from '../pci/id.ts'
-import { foldName } from './fold-name.ts'
+import { foldName } from '../core/fold-name.ts'
 import type { MergedClaim } from './tasked.ts'
 
 /** True for claims that hand functions to vfio-pci. */

@@ -1,3 +1,4 @@
+import { foldName } from '../core/fold-name.ts'
 import type { NextBoot } from '../core/plan.ts'
 import { maskSecrets } from '../core/secrets.ts'
 import type { Snapshot } from '../core/snapshot.ts'
@@ -70,7 +71,7 @@ function compareModules(predicted: NextBoot, snapshot: Snapshot): BootRow[] {
   const kernel = snapshot.kernels.find((each) => each.running)
   const names = [...new Set([...predicted.modules.image, ...predicted.modules.boot])]
   return names.map((name) => {
-    const folded = name.replaceAll('-', '_')
+    const folded = foldName(name)
     const seen = snapshot.loadedModules.has(folded)
       ? 'loaded'
       : kernel?.modules.get(folded) === 'builtin'

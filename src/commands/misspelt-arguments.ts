@@ -2,7 +2,7 @@ import { findNearest } from '../config/did-you-mean.ts'
 import { warning, type Diagnostic } from '../core/diagnostic.ts'
 import type { Snapshot } from '../core/snapshot.ts'
 import { parseKernelCommandLine } from '../formats/kernel-arguments.ts'
-import { foldModuleName } from '../pci/devices.ts'
+import { foldName } from '../core/fold-name.ts'
 
 const moduleNames: ReadonlySet<string> = new Set(['vfio_pci', 'vfio_iommu_type1', 'pci_stub', 'kvm_intel', 'kvm_amd'])
 const plainNames: ReadonlySet<string> = new Set(['intel_iommu', 'amd_iommu', 'pcie_acs_override'])
@@ -14,7 +14,7 @@ const plainNames: ReadonlySet<string> = new Set(['intel_iommu', 'amd_iommu', 'pc
 export function findMisspelt(snapshot: Snapshot): Diagnostic[] {
   return parseKernelCommandLine(snapshot.commandLine).flatMap(({ name, text }) => {
     const dot = name.indexOf('.')
-    const word = foldModuleName(dot > 0 ? name.slice(0, dot) : name)
+    const word = foldName(dot > 0 ? name.slice(0, dot) : name)
     const known = dot > 0 ? moduleNames : plainNames
     if (word.length < 7 || known.has(word) || snapshot.loadedModules.has(word)) return []
     const meant = findNearest(word, known)

@@ -47,7 +47,6 @@ export type ClaimSubject =
     }
   /** `module` is loaded only after `pre`. */
   | { readonly of: 'softdep'; readonly module: string; readonly pre: readonly string[] }
-  | { readonly of: 'blacklist'; readonly module: string }
   /** Loaded early, from the initramfs; order of claims is the order of loading. */
   | { readonly of: 'early-module'; readonly module: string }
   /** Loaded at boot from the root file system (modules-load.d). */

@@ -41,7 +41,6 @@ const forms: Readonly<Record<Claim['of'], Readonly<Record<string, Form>>>> = {
   'argument-sequence': { owner: isText, args: isTexts, names: isTexts },
   'module-option': { module: isText, option: isText, value: isText, merge: isText },
   softdep: { module: isText, pre: isTexts },
-  blacklist: { module: isText },
   'early-module': { module: isText },
   'boot-module': { module: isText },
   'kernel-module': { target: isText },

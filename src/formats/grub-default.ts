@@ -3,9 +3,12 @@ import type { GrubCfg, GrubEntry } from './grub-menu.ts'
 import type { Grubenv } from './grubenv.ts'
 import { readGrubToken } from './grub-words.ts'
 
-/** `once`: chosen by `next_entry` (grub-reboot), which GRUB clears on the way. */
+/**
+ * `once`: chosen by `next_entry` (grub-reboot), which GRUB clears on the way. `isNamed`: by title or id all the way, not
+ * by its place, which another entry may have when the menu is generated again.
+ */
 export type DefaultEntry =
-  | { readonly ok: true; readonly entry: GrubEntry; readonly once: boolean }
+  | { readonly ok: true; readonly entry: GrubEntry; readonly once: boolean; readonly isNamed: boolean }
   | { readonly ok: false; readonly problem: string }
 
 /**
@@ -18,10 +21,11 @@ export function findDefaultEntry(
 ): DefaultEntry {
   const next = options.grubenv?.get('next_entry') ?? ''
   const readsNext = cfg.defaults.some((text) => unquote(text) === null && text.includes('next_entry'))
-  if (next !== '' && readsNext) return resolve(cfg.entries, next, true)
+  if (next !== '' && readsNext) return resolve(cfg.entries, next, { once: true, isNamed: true })
   const spec = options.grubDefault === undefined ? findGenerated(cfg) : fromSetting(options.grubDefault)
   if (spec === undefined) return { ok: false, problem: 'grub.cfg does not say how it chooses the default entry' }
-  return resolve(cfg.entries, spec === saved ? (options.grubenv?.get('saved_entry') ?? '') : spec, false)
+  const text = spec === saved ? (options.grubenv?.get('saved_entry') ?? '') : spec
+  return resolve(cfg.entries, text, { once: false, isNamed: true })
 }
 
 const saved = Symbol('saved')
@@ -44,28 +48,33 @@ function unquote(text: Bytes): Bytes | null {
 }
 
 /** grub-core/normal/menu.c: a number, else a title or id; `>` leads into a submenu; what is not found is the first entry. */
-function resolve(entries: readonly GrubEntry[], spec: Bytes, once: boolean): DefaultEntry {
-  const found = findBySpec(entries, spec) ?? { entry: entries[0], rest: '' }
+function resolve(
+  entries: readonly GrubEntry[],
+  spec: Bytes,
+  { once, isNamed: isNamedSoFar }: { readonly once: boolean; readonly isNamed: boolean },
+): DefaultEntry {
+  const found = findBySpec(entries, spec) ?? { entry: entries[0], rest: '', isNamed: false }
   if (found.entry === undefined) return { ok: false, problem: 'the menu has no entry' }
-  if (found.entry.kind === 'entry') return { ok: true, entry: found.entry, once }
-  if (found.rest !== '') return resolve(found.entry.entries, found.rest, once)
+  const isNamed = isNamedSoFar && found.isNamed
+  if (found.entry.kind === 'entry') return { ok: true, entry: found.entry, once, isNamed }
+  if (found.rest !== '') return resolve(found.entry.entries, found.rest, { once, isNamed })
   return { ok: false, problem: `the default is the submenu ${found.entry.title}, not one of its entries` }
 }
 
 function findBySpec(
   entries: readonly GrubEntry[],
   spec: Bytes,
-): { readonly entry: GrubEntry | undefined; readonly rest: Bytes } | undefined {
+): { readonly entry: GrubEntry | undefined; readonly rest: Bytes; readonly isNamed: boolean } | undefined {
   const number = /^\s*(0x[0-9a-f]+|0[0-7]*|[1-9][0-9]*)\s*>?/i.exec(spec)
   if (number !== null) {
     const digits = number[1] ?? ''
     const index = /^0[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : Number(digits)
     const entry = entries[index]
-    return entry === undefined ? undefined : { entry, rest: spec.slice(number[0].length) }
+    return entry === undefined ? undefined : { entry, rest: spec.slice(number[0].length), isNamed: false }
   }
   for (const entry of entries) {
     const length = matchLength(entry.title, spec) || matchLength(entry.id ?? '', spec)
-    if (length > 0) return { entry, rest: spec.slice(length).replace(/^\s*>?/, '') }
+    if (length > 0) return { entry, rest: spec.slice(length).replace(/^\s*>?/, ''), isNamed: true }
   }
   return undefined
 }

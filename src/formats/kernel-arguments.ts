@@ -1,3 +1,4 @@
+import { foldName } from '../core/fold-name.ts'
 import type { Bytes } from '../core/bytes.ts'
 
 /**
@@ -73,10 +74,6 @@ function splitArgument(text: Bytes, nameStart: number, equals: number, end: numb
 /** Parameter names: `-` equals `_`, case and dots count (kernel/params.c parameq). */
 export function isSameName(a: Bytes, b: Bytes): boolean {
   return foldName(a) === foldName(b)
-}
-
-function foldName(name: Bytes): Bytes {
-  return name.replaceAll('-', '_')
 }
 
 /** `undefined` when no text makes the kernel read exactly this name and value. */

@@ -128,7 +128,7 @@ export const baseReads = {
     '/sys/kernel/mm/hugepages/hugepages-*/free_hugepages',
     ...hardwareAttributes,
   ],
-  modules: [...vfioModules, ...classModules],
+  modules: [...vfioModules, ...classModules, 'drm'],
 } as const satisfies Reads
 
 /** Regular expressions for the names of /boot/config-* lines that are worth knowing. */

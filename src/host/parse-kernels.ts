@@ -1,3 +1,4 @@
+import { foldName } from '../core/fold-name.ts'
 import type { InstalledKernel, ModuleAvailability } from '../core/snapshot.ts'
 import type { NodeStat } from './parse-paths.ts'
 import { grepLines, sectionLines, type ProbeOutput } from './probe-sections.ts'
@@ -87,8 +88,8 @@ function addTo<Value>(all: Map<string, Map<string, Value>>, key: string): Map<st
 function parseModuleFiles(output: ProbeOutput): { loadable: Set<string>; builtin: Set<string> } {
   const [loadable, builtin] = [new Set<string>(), new Set<string>()]
   for (const { match, text } of grepLines(output, 'modules', /^([^/:]+)\/modules\.(dep|builtin)(?=:)/)) {
-    const name = /\/([\w-]+)\.ko(?:\.\w+)?(?:$|:)/.exec(`/${text}`)?.[1]?.replaceAll('-', '_')
-    if (name !== undefined) (match[2] === 'dep' ? loadable : builtin).add(`${match[1]}/${name}`)
+    const name = /\/([\w-]+)\.ko(?:\.\w+)?(?:$|:)/.exec(`/${text}`)?.[1]
+    if (name !== undefined) (match[2] === 'dep' ? loadable : builtin).add(`${match[1]}/${foldName(name)}`)
   }
   return { loadable, builtin }
 }
@@ -104,13 +105,12 @@ function parseAliases(output: ProbeOutput): Map<string, InstalledKernel['pciAlia
   for (const { match, text } of grepLines(output, 'aliases', /^([^/:]+)\/modules\.alias(?=:)/)) {
     const [keyword, pattern = '', module = ''] = text.split(' ')
     if (keyword === 'alias' && pattern.startsWith('pci:')) {
-      add(match[1] ?? '', { pattern, module: module.replaceAll('-', '_'), builtin: false })
+      add(match[1] ?? '', { pattern, module: foldName(module), builtin: false })
     }
   }
   for (const record of (output.sections.get('builtin-aliases') ?? '').split('\0')) {
     const match = /^([^/:]+)\/modules\.builtin\.modinfo:([\w-]+)\.alias=(pci:.*)$/s.exec(record)
-    if (match)
-      add(match[1] ?? '', { pattern: match[3] ?? '', module: (match[2] ?? '').replaceAll('-', '_'), builtin: true })
+    if (match) add(match[1] ?? '', { pattern: match[3] ?? '', module: foldName(match[2] ?? ''), builtin: true })
   }
   return all
 }

@@ -1,3 +1,4 @@
+import { foldName } from '../core/fold-name.ts'
 import type { Reads } from '../core/snapshot.ts'
 import { baseReads, configNames, toolNames, unitDirectories } from './base-reads.ts'
 
@@ -80,11 +81,6 @@ function unitGlobs(unit: string): string[] {
 /** In byte order, so that one directory's paths stand together: the probe resolves a directory once. */
 function unite(lists: readonly (readonly string[] | undefined)[]): string[] {
   return [...new Set(lists.flatMap((list) => list ?? []))].sort()
-}
-
-/** Module names are the same with `-` and `_` (libkmod-util.c modname_normalize). */
-function foldName(name: string): string {
-  return name.replaceAll('-', '_')
 }
 
 /** Module and symbol names go into a regular expression. */

@@ -1,7 +1,10 @@
+import { foldName } from '../core/fold-name.ts'
 import type { InstalledKernel, PciFunction, Snapshot } from '../core/snapshot.ts'
 import { comparePciAddresses } from './address.ts'
 import type { PciId } from './id.ts'
 import { matchesAlias } from './match-alias.ts'
+
+export { foldName as foldModuleName } from '../core/fold-name.ts'
 
 export function hasId(candidate: PciFunction, id: PciId): boolean {
   if (candidate.vendor !== id.vendor || candidate.device !== id.device) return false
@@ -34,12 +37,7 @@ export function isHostBridge(candidate: PciFunction): boolean {
 const vfioDrivers: ReadonlySet<string> = new Set(['vfio_pci', 'pci_stub', 'vfio_pci_core'])
 
 export function isVfioDriver(name: string): boolean {
-  return vfioDrivers.has(foldModuleName(name)) || /vfio[_-]pci$/.test(name)
-}
-
-/** Module names: `-` and `_` are the same (kmod libkmod-util.c). */
-export function foldModuleName(name: string): string {
-  return name.replaceAll('-', '_')
+  return vfioDrivers.has(foldName(name)) || /vfio[_-]pci$/.test(name)
 }
 
 export type NativeDriver = {
@@ -85,7 +83,7 @@ function findSpecific({ pciAliases }: InstalledKernel): readonly SpecificAlias[]
   if (known !== undefined) return known
   const specific = pciAliases
     .filter(({ pattern }) => !isGeneric(pattern))
-    .map(({ pattern, module, builtin }) => ({ pattern, module: foldModuleName(module), builtin }))
+    .map(({ pattern, module, builtin }) => ({ pattern, module: foldName(module), builtin }))
     .filter(({ module }) => !isVfioDriver(module))
   sifted.set(pciAliases, specific)
   return specific

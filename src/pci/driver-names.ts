@@ -1,4 +1,4 @@
-import { foldModuleName } from './devices.ts'
+import { foldName } from '../core/fold-name.ts'
 
 /** Names of drivers in sysfs that are not their module's (`.name` of struct pci_driver in its source), by folded module name. */
 const driverNames: ReadonlyMap<string, string> = new Map([
@@ -24,17 +24,18 @@ const driverNames: ReadonlyMap<string, string> = new Map([
 
 /** The driver that a module registers; where its source was not looked up, it has the module's name. */
 export function findDriverName(module: string): string {
-  return driverNames.get(foldModuleName(module)) ?? module
+  return driverNames.get(foldName(module)) ?? module
 }
 
 /** True when the name is known, not only taken from the module. */
 export function isDriverNameKnown(module: string): boolean {
-  return driverNames.has(foldModuleName(module))
+  return driverNames.has(foldName(module))
 }
 
 /**
  * Modules whose table of PCI ids only makes udev load them: they register no PCI driver, or one that always refuses
- * (drivers/watchdog/sp5100_tco.c, drivers/char/hw_random, drivers/hwmon, drivers/i2c/busses of the kernel).
+ * (drivers/watchdog/sp5100_tco.c, drivers/char/hw_random, drivers/hwmon, drivers/i2c/busses of the kernel). Of NVIDIA's
+ * modules only `nvidia` itself takes a function; the others work through it.
  */
 const withoutDriver: ReadonlySet<string> = new Set([
   'sp5100_tco',
@@ -45,11 +46,32 @@ const withoutDriver: ReadonlySet<string> = new Set([
   'sis5595',
   'vt8231',
   'i2c_viapro',
+  'nvidia_drm',
+  'nvidia_modeset',
+  'nvidia_uvm',
 ])
 
 export function registersDriver(module: string): boolean {
-  return !withoutDriver.has(foldModuleName(module))
+  return !withoutDriver.has(foldName(module))
 }
+
+/** Drivers of the kernel's DRM for displays on PCI: all of them need the module `drm`. */
+export const displayDrivers: ReadonlySet<string> = new Set([
+  'amdgpu',
+  'ast',
+  'bochs',
+  'cirrus',
+  'gma500_gfx',
+  'hibmc_drm',
+  'i915',
+  'mgag200',
+  'nouveau',
+  'qxl',
+  'radeon',
+  'vboxvideo',
+  'vmwgfx',
+  'xe',
+])
 
 /** Drivers that match by class alone; a kernel that has them built in lists no alias of theirs (modpost, before 6.18). */
 export const classDrivers: readonly { readonly module: string; readonly classes: RegExp }[] = [
@@ -61,3 +83,15 @@ export const classDrivers: readonly { readonly module: string; readonly classes:
   { module: 'uhci_hcd', classes: /^0c0300$/ },
   { module: 'sdhci_pci', classes: /^0805/ },
 ]
+
+/** Drivers of functions that this host may not have, and that no other module needs but those named here. */
+export const soleDrivers: ReadonlySet<string> = new Set([
+  ...displayDrivers,
+  ...classDrivers.map(({ module }) => module),
+  'nvidia',
+  'nvidia_drm',
+  'nvidia_modeset',
+  'nvidia_uvm',
+  'nvidiafb',
+  'snd_hda_intel',
+])

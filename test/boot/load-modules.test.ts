@@ -2,6 +2,7 @@ import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import { composeKmodConfiguration } from '../../src/boot/kmod-configuration.ts'
 import { loadModules, resolveAlias } from '../../src/boot/load-modules.ts'
+import { findNeeds } from '../../src/boot/module-needs.ts'
 import { findLoadedIds } from '../../src/boot/id-takers.ts'
 import { formatPciId } from '../../src/pci/id.ts'
 
@@ -18,7 +19,12 @@ type Files = Readonly<Record<string, string>>
 function placeOf(files: Files, commandLine = '') {
   const list = Object.entries(files).map(([name, content]) => ({ path: `/etc/modprobe.d/${name}`, content }))
   const configuration = composeKmodConfiguration({ files: list, softdeps: kernelSoftdeps, commandLine })
-  return { configuration, holds: (module: string) => module !== 'vfio_iommu_spapr_tce', refused: new Set<string>() }
+  return {
+    configuration,
+    holds: (module: string) => module !== 'vfio_iommu_spapr_tce',
+    needs: (): readonly string[] => [],
+    refused: new Set<string>(),
+  }
 }
 
 function loads(t: ExecutionContext, files: Files, module: string, expected: readonly string[]) {
@@ -64,7 +70,52 @@ test(
   'xhci_pci',
   ['vfio_pci', 'xhci_pci'],
 )
+function loadsWithNeeds(t: ExecutionContext, files: Files, module: string, expected: readonly string[]) {
+  const needs = (name: string) => findNeeds({ modules: new Map([['drm', 'loadable']]) }, name)
+  const { insertions } = loadModules({ ...placeOf(files), needs }, { modules: [module], because: '' }, new Set())
+  t.deepEqual(
+    insertions.map((each) => each.module),
+    expected,
+  )
+}
+
+test('a dependency comes in spite of the blacklist', loadsWithNeeds, { 'a.conf': 'blacklist nvidia\n' }, 'nvidia_drm', [
+  'drm',
+  'nvidia',
+  'nvidia_modeset',
+  'nvidia_drm',
+])
+test(
+  'a dependency brings what its softdep names',
+  loadsWithNeeds,
+  { 'a.conf': 'softdep drm pre: vfio-pci\n' },
+  'nouveau',
+  ['vfio_pci', 'drm', 'nouveau'],
+)
+test(
+  'a dependency for which an install command stands in',
+  loadsWithNeeds,
+  { 'a.conf': 'install nvidia /bin/true\n' },
+  'nvidia_drm',
+  ['drm'],
+)
+test('an install command that loads nothing', loads, { 'a.conf': 'install a /bin/true # not here\n' }, 'a', [])
 test('softdeps in a circle', loads, { 'a.conf': 'softdep a pre: b\nsoftdep b pre: a\n' }, 'a', ['b', 'a'])
+
+test('an install command with another one behind it cannot be told', (t) => {
+  for (const rest of [
+    '; /sbin/modprobe -i a',
+    '&& modprobe -i a',
+    '|| modprobe -i a',
+    '$(modprobe -i a)',
+    '& a',
+    '`a`',
+  ]) {
+    const place = placeOf({ 'a.conf': `install a /bin/true ${rest}\n` })
+    const { opaque, held } = loadModules(place, { modules: ['a'], because: '' }, new Set())
+    t.deepEqual([[...opaque.keys()], [...held.keys()]], [['a'], []], rest)
+  }
+})
 
 test('udev respects the blacklist, of the command line as well, by the exact name', (t) => {
   const place = placeOf({ 'a.conf': 'blacklist e1000-e\n' }, 'modprobe.blacklist=bochs,snd-hda-intel')

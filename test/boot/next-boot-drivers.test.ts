@@ -15,6 +15,7 @@ import {
   sshNic,
 } from './lab-machine.ts'
 import type { Lab } from './lab-machine.ts'
+import { afterPlan, planOf } from './plan-of.ts'
 
 function available(modules: Readonly<Record<string, ModuleAvailability>>): ReadonlyMap<string, ModuleAvailability> {
   return new Map(Object.entries(modules))
@@ -614,6 +615,301 @@ test(
   },
   { [qemuUsb]: 'xhci_hcd' },
   [qemuUsb, /no IOMMU group/],
+)
+
+test(
+  'a driver_override of now that no rule sets',
+  boots,
+  {
+    change: (functions) =>
+      functions.map((each) =>
+        each.address === audio ? { ...each, driver: 'vfio-pci', driverOverride: 'vfio-pci' } : each,
+      ),
+  },
+  { [audio]: '~snd_hda_intel', [display]: 'bochs-drm' },
+  [audio, /its driver_override is vfio-pci now, and who set it/],
+)
+
+test(
+  'a driver_override of now that agrees with the files',
+  boots,
+  {
+    files: { [vfio]: alone },
+    change: (functions) =>
+      functions.map((each) =>
+        each.address === qemuUsb ? { ...each, driver: 'vfio-pci', driverOverride: 'vfio-pci' } : each,
+      ),
+  },
+  { [qemuUsb]: 'vfio-pci' },
+)
+
+test('a rule of now that the plan takes away explains the override', (t) => {
+  const at = { address: spareNic, id: '8086:10d3', subsystem: '8086:0000', serial: null, slotPath: '' }
+  const claim = { want: 'present', of: 'driver', device: at, driver: 'vfio-pci', live: false } as const
+  const host = lab({ holds: ['vfio_pci'] })
+  const owned = afterPlan(host, planOf(host, [[claim]]))
+  const pci = owned.pci.map((each) =>
+    each.address === spareNic ? { ...each, driver: 'vfio-pci', driverOverride: 'vfio-pci' } : each,
+  )
+  const { nextBoot } = planOf({ ...owned, pci }, [], true)
+  t.like(nextBoot?.drivers[spareNic], { next: 'e1000e', certain: true })
+})
+
+const nvidiaGpu = (more: Partial<PciFunction>) => (functions: readonly PciFunction[]) =>
+  functions.map((each) =>
+    each.address === display
+      ? {
+          ...each,
+          vendor: '10de',
+          device: '1c82',
+          class: '030000',
+          modalias: 'pci:v000010DEd00001C82sv00001AF4sd00001100bc03sc00i00',
+          ...more,
+        }
+      : each,
+  )
+const nvidiaAliases = ['nouveau', 'nvidia_drm', 'nvidia'].map((module) => ({
+  pattern: 'pci:v000010DEd*sv*sd*bc03sc00i00*',
+  module,
+  builtin: false,
+}))
+const nvidiaKernel = { pciAliases: [...aliases, ...nvidiaAliases] }
+const ofPackage = 'blacklist nouveau\n'
+const runsNvidia = {
+  more: { loadedModules: new Set(['nvidia', 'nvidia_drm', 'nvidia_modeset']) },
+  kernel: nvidiaKernel,
+}
+
+test(
+  'nvidia_drm takes no function: nvidia keeps it',
+  boots,
+  { ...runsNvidia, files: { [vfio]: ofPackage }, change: nvidiaGpu({ driver: 'nvidia' }) },
+  { [display]: 'nvidia' },
+)
+
+test(
+  'nvidia_drm takes no function: nvidia gets it back from guests',
+  boots,
+  { kernel: nvidiaKernel, files: { [vfio]: ofPackage }, change: nvidiaGpu({ driver: 'vfio-pci' }) },
+  { [display]: 'nvidia' },
+)
+
+test(
+  'nvidia on the blacklist comes with nvidia_drm',
+  boots,
+  { ...runsNvidia, files: { [vfio]: `${ofPackage}blacklist nvidia\n` }, change: nvidiaGpu({ driver: 'nvidia' }) },
+  { [display]: 'nvidia' },
+  [display, /nvidia is loaded before nvidia_drm, which needs it/],
+)
+
+test(
+  'nvidia and nvidia_drm on the blacklist',
+  boots,
+  {
+    kernel: nvidiaKernel,
+    files: { [vfio]: `${ofPackage}blacklist nvidia\nblacklist nvidia_drm\n` },
+    change: nvidiaGpu({ driver: 'nvidia' }),
+  },
+  { [display]: 'none' },
+)
+
+test(
+  'a softdep of nvidia counts where nvidia_drm asks for it',
+  boots,
+  {
+    kernel: nvidiaKernel,
+    files: { [vfio]: `${ofPackage}options vfio-pci ids=10de:1c82\nsoftdep nvidia pre: vfio-pci\n` },
+    change: nvidiaGpu({ driver: 'nvidia' }),
+  },
+  { [display]: 'vfio-pci' },
+)
+
+const nouveauKernel = { pciAliases: [...aliases, ...nvidiaAliases.slice(0, 1)] }
+const onNouveau = { change: nvidiaGpu({ driver: 'nouveau' }), kernel: nouveauKernel }
+const drmFirst = 'options vfio-pci ids=10de:1c82\nsoftdep drm pre: vfio-pci\n'
+
+test(
+  'a softdep of drm, which nouveau needs',
+  boots,
+  {
+    ...onNouveau,
+    files: { [vfio]: drmFirst },
+    kernel: { ...nouveauKernel, modules: available({ vfio_pci: 'loadable', drm: 'loadable' }) },
+  },
+  { [display]: 'vfio-pci', '0000:00:01.0': 'bochs-drm' },
+  [display, /vfio_pci is loaded before drm/],
+)
+
+test(
+  'a softdep of drm that is built in',
+  boots,
+  {
+    ...onNouveau,
+    files: { [vfio]: drmFirst },
+    kernel: { ...nouveauKernel, modules: available({ vfio_pci: 'loadable', drm: 'builtin' }) },
+  },
+  { [display]: 'nouveau' },
+)
+
+test(
+  'a softdep of a module that others may need',
+  boots,
+  { files: { [vfio]: `options vfio-pci ids=${idOf.audio}\nsoftdep snd_hda_codec pre: vfio-pci\n` } },
+  { [audio]: '~snd_hda_intel', [qemuUsb]: 'xhci_hcd' },
+  [audio, /vfio_pci is loaded with snd_hda_codec \(.*vfio\.conf:2\), and what needs snd_hda_codec cannot be told/],
+)
+
+test(
+  'a softdep of a driver that this host has no use for',
+  boots,
+  { files: { [vfio]: `options vfio-pci ids=${idOf.audio}\nsoftdep amdgpu pre: vfio-pci\n` } },
+  { [audio]: 'snd_hda_intel' },
+)
+
+test('nomodeset', boots, { args: 'nomodeset', liveArgs: '' }, { [display]: 'none', '0000:00:01.0': 'none' }, [
+  display,
+  /bochs does not start with nomodeset/,
+])
+test(
+  'nomodeset, and vfio-pci comes first',
+  boots,
+  {
+    args: 'nomodeset',
+    files: { [vfio]: `options vfio-pci ids=${idOf.display}\nsoftdep bochs pre: vfio-pci\n` },
+  },
+  { [display]: 'vfio-pci' },
+)
+test(
+  'nomodeset, and the driver is told to start',
+  boots,
+  { args: 'nomodeset bochs.modeset=1' },
+  { [display]: 'bochs-drm' },
+)
+test('modeset=0', boots, { files: { [vfio]: 'options bochs modeset=0\n' } }, { [display]: 'none' }, [
+  display,
+  /modeset=0 \(\/etc\/modprobe\.d\/vfio\.conf:1\)/,
+])
+test(
+  'nomodeset is not for nvidia',
+  boots,
+  { ...runsNvidia, args: 'nomodeset', files: { [vfio]: ofPackage }, change: nvidiaGpu({ driver: 'nvidia' }) },
+  { [display]: 'nvidia' },
+)
+test(
+  'nomodeset and an option that some versions have',
+  boots,
+  {
+    args: 'nomodeset i915.modeset=1',
+    change: nvidiaGpu({ driver: 'i915' }),
+    kernel: { pciAliases: [{ pattern: 'pci:v000010DEd*sv*sd*bc03*', module: 'i915', builtin: false }] },
+    more: { loadedModules: new Set(['i915']) },
+  },
+  { [display]: '~i915' },
+)
+test(
+  'nomodeset and a driver that is built in',
+  boots,
+  {
+    args: 'nomodeset',
+    kernel: { pciAliases: aliases.map((each) => ({ ...each, builtin: each.module === 'bochs' })) },
+  },
+  { [display]: '~bochs-drm' },
+)
+
+test(
+  'an install command that goes on behind true',
+  boots,
+  { files: { [vfio]: 'install xhci_pci /bin/true ; /sbin/modprobe --ignore-install xhci_pci\n' } },
+  { [qemuUsb]: '~xhci_hcd' },
+  [qemuUsb, /cannot be told/],
+)
+
+const notByDefault = {
+  config: new Map([
+    ['CONFIG_INTEL_IOMMU', 'y'],
+    ['CONFIG_INTEL_IOMMU_DEFAULT_ON', 'n'],
+  ]),
+}
+const byDefault = {
+  config: new Map([
+    ['CONFIG_INTEL_IOMMU', 'y'],
+    ['CONFIG_INTEL_IOMMU_DEFAULT_ON_INTGPU_OFF', 'y'],
+  ]),
+}
+const takenAway = { files: { [vfio]: alone }, args: 'iommu=pt', liveArgs: 'intel_iommu=on iommu=pt' }
+
+test(
+  'intel_iommu=on is taken away, and the kernel does not do it by itself',
+  boots,
+  { ...takenAway, kernel: notByDefault },
+  { [qemuUsb]: 'xhci_hcd' },
+  [qemuUsb, /no IOMMU group/],
+)
+
+test(
+  'intel_iommu=on is taken away, and the kernel does it by itself',
+  boots,
+  { ...takenAway, kernel: byDefault },
+  { [qemuUsb]: 'vfio-pci' },
+)
+
+test(
+  'intel_iommu=on is taken away, and what the kernel does is not known',
+  boots,
+  takenAway,
+  { [qemuUsb]: '~vfio-pci', [necUsb]: 'xhci_hcd' },
+  [qemuUsb, /or xhci_hcd, because whether it will have an IOMMU group cannot be told/],
+)
+
+const other = { running: false }
+const otherRuns = { ...takenAway, more: { kernelRelease: '5.10.0-1-amd64' } }
+
+test(
+  'another kernel boots, without an IOMMU',
+  boots,
+  { ...otherRuns, kernel: { ...other, ...notByDefault } },
+  { [qemuUsb]: 'xhci_hcd' },
+)
+
+test(
+  'another kernel boots, with one',
+  boots,
+  { ...otherRuns, kernel: { ...other, ...byDefault } },
+  { [qemuUsb]: 'vfio-pci' },
+)
+
+test(
+  'another kernel boots, and whether it has one is not known',
+  boots,
+  { ...otherRuns, args: 'intel_iommu=on', kernel: other },
+  { [qemuUsb]: '~vfio-pci' },
+)
+
+const withGraphics = (functions: readonly PciFunction[]) =>
+  functions.map((each) =>
+    each.address === display ? { ...each, vendor: '8086', device: '3e92', modalias: null, driver: null } : each,
+  )
+const graphics = { change: withGraphics, files: { [vfio]: 'options vfio-pci ids=8086:3e92\n', [early]: 'vfio-pci\n' } }
+
+test(
+  'igfx_off: integrated graphics may lose their group',
+  boots,
+  { ...graphics, args: 'intel_iommu=on,igfx_off', liveArgs: 'intel_iommu=on' },
+  { [display]: '~vfio-pci' },
+)
+
+test(
+  'integrated graphics are translated only with intel_iommu=on',
+  boots,
+  { ...graphics, args: 'quiet', liveArgs: 'intel_iommu=on', kernel: byDefault },
+  { [display]: '~vfio-pci' },
+)
+
+test(
+  'integrated graphics stay as they are',
+  boots,
+  { ...graphics, args: 'intel_iommu=on iommu=pt', liveArgs: 'intel_iommu=on', kernel: byDefault },
+  { [display]: 'vfio-pci' },
 )
 
 test(

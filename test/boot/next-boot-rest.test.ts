@@ -4,7 +4,7 @@ import type { Claim, DeviceIdentity } from '../../src/core/claim.ts'
 import { formatDriverRules } from '../../src/boot/driver-rules.ts'
 import { audio, driverOf, lab, necUsb, nextBootOf, qemuUsb, spareNic } from './lab-machine.ts'
 import type { Lab } from './lab-machine.ts'
-import { arg, early, hugepages, ids, planOf, softdep } from './plan-of.ts'
+import { afterPlan, arg, early, hugepages, ids, planOf, softdep } from './plan-of.ts'
 import { grubConfiguration, release } from './snapshots.ts'
 
 const pool = (sizeKb: number) => ({ sizeKb, total: 0, free: 0, perNode: new Map<number, number>() })
@@ -89,6 +89,36 @@ test(
   0,
   true,
 )
+const notByDefault = {
+  config: new Map([
+    ['CONFIG_INTEL_IOMMU', 'y'],
+    ['CONFIG_INTEL_IOMMU_DEFAULT_ON', 'n'],
+  ]),
+}
+const takenAway = { args: '', liveArgs: 'intel_iommu=on' }
+test('groups: on is taken away', testGroups, { ...takenAway, kernel: notByDefault }, 0, false)
+test('groups: on is taken away, and the default is not known', testGroups, takenAway, 0, true)
+
+test('a task that takes the IOMMU away from what records gave to guests', (t) => {
+  const host = lab({ args: 'intel_iommu=on', kernel: notByDefault })
+  const owned = afterPlan(host, planOf(host, [[...ids('1b36:000d'), softdep('xhci_pci')]]))
+  const absent = planOf(owned, [[arg('intel_iommu=on', { want: 'absent', member: true })]])
+  t.deepEqual(
+    absent.tasks.flatMap(({ diagnostics }) => diagnostics.map(({ code, severity }) => `${severity} ${code}`)),
+    ['error IOMMU_OFF'],
+  )
+  const files = new Map([
+    ...owned.files,
+    ...lab({ args: '' }).files,
+    ['/etc/modprobe.d/passway.conf', owned.files.get('/etc/modprobe.d/passway.conf') ?? { type: 'absent' as const }],
+  ] as const)
+  const { diagnostics } = planOf({ ...owned, files }, [])
+  t.deepEqual(
+    diagnostics.map(({ code, severity }) => `${severity} ${code}`),
+    ['warning IOMMU_OFF'],
+  )
+})
+
 const acs = { args: 'pcie_acs_override=downstream', liveArgs: '' }
 test('groups: an ACS argument', testGroups, acs, 0, true)
 test(

@@ -4,7 +4,7 @@ import type { Claim } from '../../src/core/claim.ts'
 import type { DriverPrediction } from '../../src/core/plan.ts'
 import type { InstalledKernel, ModuleAvailability, PciFunction } from '../../src/core/snapshot.ts'
 import { hashBytes } from '../../src/boot/check-images.ts'
-import { afterPlan, arg, atBoot, contentAfter, early, hugepages, ids, planOf, softdep } from './plan-of.ts'
+import { afterPlan, arg, atBoot, codesOf, contentAfter, early, hugepages, ids, planOf, softdep } from './plan-of.ts'
 import { grubConfiguration, kernel, pciFunction, release, snapshot } from './snapshots.ts'
 
 const gpu = pciFunction({
@@ -172,6 +172,30 @@ test('a menu that was generated before is generated again without any change', (
   t.deepEqual(plan.expectation?.normalArguments, ['quiet', 'iommu=pt'])
   t.true(plan.nextBoot?.kernelCommandLine.endsWith('ro quiet iommu=pt'))
 })
+
+const newer = '6.1.0-40-amd64'
+const kernels = (...more: readonly string[]) => [kernel(), ...more.map((name) => kernel({ release: name }))]
+const byId = `GRUB_DEFAULT="gnulinux-advanced-1111>gnulinux-${release}-advanced-1111"\n`
+const unlisted = [
+  ['a newer kernel that the menu lacks', { kernels: kernels(newer) }, ['BOOT_UNSUPPORTED']],
+  ['an older one', { kernels: kernels('6.1.0-9-amd64', '5.10.0-33-amd64') }, []],
+  ['one without an image', { kernels: [kernel(), kernel({ release: newer, image: null })] }, []],
+  ['the default has its id', { kernels: kernels(newer), files: { '/etc/default/grub': byId } }, []],
+  [
+    'the default has an id that names no kernel',
+    { kernels: kernels(newer), files: { '/etc/default/grub': 'GRUB_DEFAULT=gnulinux-simple-1111\n' } },
+    ['BOOT_UNSUPPORTED'],
+  ],
+] as const
+
+for (const [title, given, codes] of unlisted) {
+  test(`a menu that is generated again: ${title}`, (t) => {
+    const plan = planOf(snapshot(given), [[arg('iommu=pt')]])
+    t.deepEqual(codesOf(plan), codes)
+    t.deepEqual(plan.regenerate, codes.length === 0 ? ['boot-loader'] : [])
+    t.deepEqual(codesOf(planOf(snapshot(given), [])), [])
+  })
+}
 
 test('a menu that a tree cannot generate is pending, not a change in every plan', (t) => {
   const host = snapshot({

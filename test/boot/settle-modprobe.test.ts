@@ -128,13 +128,6 @@ test('of several softdeps only the first counts', (t) => {
   t.is(contentAfter(plan, own), `${header}softdep nouveau pre: i2c_dev vfio-pci post: x\n`)
 })
 
-test('blacklists', (t) => {
-  const claim: Claim = { want: 'present', of: 'blacklist', module: 'nouveau' }
-  t.is(contentAfter(planOf(snapshot(), [[claim]]), own), `${header}blacklist nouveau\n`)
-  const host = snapshot({ files: { '/etc/modprobe.d/a.conf': 'blacklist nouveau\n' } })
-  t.deepEqual(planOf(host, [[claim]]).changes, [])
-})
-
 test('a missing directory is made', (t) => {
   const host = snapshot({ files: { '/etc/modprobe.d': { type: 'absent' } } })
   const plan = planOf(host, [vfio(ids('10de:1c82'))])

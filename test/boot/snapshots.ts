@@ -67,7 +67,17 @@ GRUB_CMDLINE_LINUX_DEFAULT="quiet"
 GRUB_CMDLINE_LINUX=""
 `
 
-export function grubConfiguration(normal: string, recovery = ''): string {
+/** `others`: releases of kernels that have an entry in the submenu. */
+export function grubConfiguration(normal: string, recovery = '', others: readonly string[] = []): string {
+  const rest = others.map(
+    (
+      name,
+    ) => `	menuentry 'Debian GNU/Linux, with Linux ${name}' $menuentry_id_option 'gnulinux-${name}-advanced-1111' {
+		linux	/boot/vmlinuz-${name} root=UUID=1111 ro ${normal}
+		initrd	/boot/initrd.img-${name}
+	}
+`,
+  )
   return `### BEGIN /etc/grub.d/00_header ###
 if [ -s $prefix/grubenv ]; then
   set have_grubenv=true
@@ -115,7 +125,7 @@ submenu 'Advanced options for Debian GNU/Linux' $menuentry_id_option 'gnulinux-a
 		echo	'Loading initial ramdisk ...'
 		initrd	/boot/initrd.img-${release}
 	}
-}
+${rest.join('')}}
 ### END /etc/grub.d/10_linux ###
 `
 }

@@ -94,6 +94,15 @@ for (const [title, grubDefault, env, id] of defaults) {
   })
 }
 
+test('a default that has a name, and one that has a place', (t) => {
+  const isNamed = (grubDefault: string) => {
+    const found = findDefaultEntry(cfg, { grubDefault })
+    return found.ok && found.isNamed
+  }
+  t.true(isNamed('gnulinux-simple-0f5e'))
+  for (const spec of ['0', '1>0', 'gone']) t.false(isNamed(spec), spec)
+})
+
 test('a default that is a submenu, or chosen in a way of its own, is a problem', (t) => {
   t.false(findDefaultEntry(cfg, { grubDefault: '1' }).ok)
   t.false(findDefaultEntry(parseGrubCfg(content.replace('set default="0"', 'set default="$mine"')), {}).ok)

@@ -141,6 +141,7 @@ test('kernels of the demo host', async (t) => {
     vfio_virqfd: 'absent',
     pci_stub: 'loadable',
     ahci: 'loadable',
+    drm: 'absent',
     nvme: 'loadable',
     xhci_pci: 'loadable',
     ehci_pci: 'builtin',

@@ -98,6 +98,8 @@ async function write(machine: Machine, fresh: Fresh, { written, configuration }:
     ...[...contents, ...images].map(
       ([path, content]) => `mkdir -p ${dirname(path)}; base64 -d > ${path} <<'END'\n${content.toString('base64')}\nEND`,
     ),
+    // An override of the boot before would be one of which nobody knows who set it.
+    'for each in /sys/bus/pci/devices/*/driver_override; do echo >"$each"; done',
     `sed -i 's/^GRUB_DEFAULT=.*/GRUB_DEFAULT="${chosen}"/' /etc/default/grub`,
     'sync',
   ]

@@ -1,6 +1,6 @@
 import type { HostHardware } from '../../src/core/host-hardware.ts'
 import type { FileState, InstalledKernel, PciFunction, Snapshot, UnitState } from '../../src/core/snapshot.ts'
-import { file, kernel, pciFunction, snapshot } from '../boot/snapshots.ts'
+import { file, grubConfiguration, kernel, pciFunction, release, snapshot } from '../boot/snapshots.ts'
 import { machines } from './machines.ts'
 import type { Machine } from './machines.ts'
 
@@ -46,6 +46,12 @@ export function makeSnapshot(name: string, given: HostOverrides = {}): Snapshot 
   if (!machine) throw new Error(`no machine ${name}: ${Object.keys(machines).join(', ')}`)
   const cpufreq = given.cpufreq ?? machine.cpufreq
   const sizes = given.hugepageSizesKb ?? machine.hugepages.map(({ sizeKb }) => sizeKb)
+  const kernels = (given.kernels ?? [{}]).map((overrides) => makeKernel(machine, overrides))
+  const menu = grubConfiguration(
+    'quiet',
+    '',
+    kernels.map((each) => each.release).filter((each) => each !== release),
+  )
   const hugepages = machine.hugepages.filter(({ sizeKb }) => sizes.includes(sizeKb))
   return snapshot({
     cpu: { ...machine.cpu, ...given.cpu },
@@ -54,7 +60,7 @@ export function makeSnapshot(name: string, given: HostOverrides = {}): Snapshot 
     hugepages,
     cpufreq,
     pci: makeFunctions(machine.pci, given.pci ?? {}),
-    kernels: (given.kernels ?? [{}]).map((overrides) => makeKernel(machine, overrides)),
+    kernels,
     kallsyms: given.kallsyms === undefined ? [] : given.kallsyms,
     loadedModules: new Set(given.loaded ?? []),
     units: new Map(Object.entries({ ...machine.units, ...given.units }).map(([unit, text]) => [unit, makeUnit(text)])),
@@ -68,7 +74,10 @@ export function makeSnapshot(name: string, given: HostOverrides = {}): Snapshot 
     sshConnection: given.sshConnection ?? null,
     lastRecord: given.owned === undefined ? null : JSON.stringify({ format: 1, claims: given.owned }),
     files: Object.fromEntries(
-      Object.entries({ ...machine.files, ...given.files }).map(([path, content]) => [path, makeFile(content)]),
+      Object.entries({ '/boot/grub/grub.cfg': menu, ...machine.files, ...given.files }).map(([path, content]) => [
+        path,
+        makeFile(content),
+      ]),
     ),
   })
 }
