@@ -37,6 +37,17 @@ export function isVfioDriver(name: string): boolean {
   return vfioDrivers.has(foldModuleName(name)) || /vfio[_-]pci$/.test(name)
 }
 
+/** A driver through which guests get devices; pci-stub only keeps other drivers off. */
+export function isGuestDriver(name: string): boolean {
+  return isVfioDriver(name) && foldModuleName(name) !== 'pci_stub'
+}
+
+/** Any driver of vfio's family is as good as vfio-pci. */
+export function hasDriver(found: PciFunction, driver: string | null): boolean {
+  if (found.driver === null || driver === null) return found.driver === driver
+  return found.driver === driver || (driver === 'vfio-pci' && /vfio[_-]pci$/.test(found.driver))
+}
+
 /** Module names: `-` and `_` are the same (kmod libkmod-util.c). */
 export function foldModuleName(name: string): string {
   return name.replaceAll('-', '_')
