@@ -1,7 +1,7 @@
 import type { DriverPrediction } from '../core/plan.ts'
 import type { PciFunction, Snapshot } from '../core/snapshot.ts'
-import { describeStaying, refuseGroup } from '../pci/check-platform.ts'
-import { findNativeDrivers, isBridge, isVfioDriver } from '../pci/devices.ts'
+import { describeStaying, keepsGroup, refuseGroup } from '../pci/check-platform.ts'
+import { isBridge, isVfioDriver } from '../pci/devices.ts'
 import { findCompanions } from '../pci/groups.ts'
 import { describePrediction } from './describe-prediction.ts'
 import type { NextBootQuestion } from './next-boot-question.ts'
@@ -38,7 +38,7 @@ function checkGroup(question: NextBootQuestion, handed: Handed, group: number): 
   const staying = findCompanions(snapshot, members).filter((found) => {
     const after = driverAfter.get(found.address) ?? null
     const isOnNow = isLive && after !== null && !isVfioDriver(after)
-    return !handed.has(found) && (isOnNow || keepsGroup(snapshot, found, nextBoot.drivers[found.address]))
+    return !handed.has(found) && (isOnNow || willKeepGroup(snapshot, found, nextBoot.drivers[found.address]))
   })
   if (staying.length === 0) return []
   const evidence = staying.flatMap((found) => [describeStaying(found), ...describeChange(found, nextBoot.drivers)])
@@ -46,11 +46,12 @@ function checkGroup(question: NextBootQuestion, handed: Handed, group: number): 
   return tellTasks(input.tasks, causes, (options) => refuseGroup(options, { group, members, evidence }))
 }
 
-/** Where it cannot be told whether a driver comes, one that would take it counts. */
-function keepsGroup(snapshot: Snapshot, found: PciFunction, prediction: DriverPrediction | undefined): boolean {
-  const next = prediction === undefined ? found.driver : prediction.next
-  if (next !== null) return !isVfioDriver(next)
-  return prediction?.certain !== true && findNativeDrivers(snapshot, found).length > 0
+/** Where it cannot be told which driver comes, that of now counts as well. */
+function willKeepGroup(snapshot: Snapshot, found: PciFunction, prediction: DriverPrediction | undefined): boolean {
+  if (prediction === undefined) return keepsGroup(found, snapshot)
+  const { next, certain } = prediction
+  const isOfHost = next !== null && !isVfioDriver(next)
+  return isOfHost || (!certain && keepsGroup(found, snapshot))
 }
 
 function describeChange(found: PciFunction, drivers: Readonly<Record<string, DriverPrediction>>): readonly string[] {

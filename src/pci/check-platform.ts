@@ -74,7 +74,7 @@ export function refuseGroup(
 }
 
 /** A member without a driver keeps nobody from using the group (drivers/iommu/iommu.c, group ownership). */
-function keepsGroup(found: PciFunction, snapshot: Snapshot): boolean {
+export function keepsGroup(found: PciFunction, snapshot: Snapshot): boolean {
   if (found.driver !== null) return !isVfioDriver(found.driver)
   return findNativeDrivers(snapshot, found).length > 0
 }

@@ -405,7 +405,7 @@ test(
   [],
 )
 test(
-  'the other half is bound for now only, and so is this one',
+  'this half is bound now, the other half only by the boot',
   judges,
   {
     pci: [geforce, sound, radeon],
@@ -467,6 +467,39 @@ const aspeed = endpoint({
   iommuGroup: 8,
 })
 test('remote graphics need no driver', judges, { pci: [geforce, aspeed] }, [cmdline('modprobe.blacklist=ast')], [])
+
+const virtual = endpoint({
+  address: '0000:05:10.0',
+  class: '020000',
+  vendor: '8086',
+  device: '1520',
+  driver: 'igbvf',
+  iommuGroup: 22,
+  physicalFunction: '0000:05:00.0',
+})
+test(
+  'the session stands on a virtual function, and that on its physical one',
+  judges,
+  {
+    pci: [geforce, virtual],
+    more: {
+      network: [
+        {
+          name: 'eth0',
+          path: '/devices/pci0000:00/0000:05:10.0/net/eth0',
+          kind: 'physical',
+          master: null,
+          lowers: [],
+          addresses: [],
+          up: true,
+        },
+      ],
+    },
+  },
+  [cmdline('modprobe.blacklist=igb')],
+  ['error HOST_DEPENDS 0'],
+  /^next boot: 0000:05:00\.0 without a driver/,
+)
 
 test('where the next boot cannot be followed, what the task says of now counts', (t) => {
   const given = host({ more: { kernels: [{ ...made, release: '6.1.0-99-amd64' }] } })
