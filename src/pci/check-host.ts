@@ -1,12 +1,14 @@
 import { error } from '../core/diagnostic.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import type { VfioHolder } from '../core/host-hardware.ts'
+import type { TaskOptions } from '../core/module.ts'
 import { refuse } from '../core/refuse.ts'
 import type { PciFunction, Snapshot } from '../core/snapshot.ts'
 import { describeFunction } from './describe-function.ts'
+import { findLines, findScreens } from './lives-on/consoles.ts'
 import { findLivesOn } from './lives-on/find-lives-on.ts'
 import { formatUse, useNames } from './lives-on/use-names.ts'
-import type { Use, UseOf, Unknown } from './lives-on/use.ts'
+import type { LivesOn, Use, UseOf, Unknown } from './lives-on/use.ts'
 import type { Targets } from './targets.ts'
 import { findVirtualFunctions } from './tree.ts'
 
@@ -16,49 +18,93 @@ const vital: ReadonlySet<UseOf> = new Set(['root', 'boot', 'esp', 'session-nic']
 const toldElsewhere: ReadonlySet<UseOf> = new Set(['guest', 'display'])
 
 export function checkHost({ snapshot, options, changing }: Targets): readonly Diagnostic[] {
-  const { uses, cannotTell } = findLivesOn(snapshot)
-  const told = uses.filter(({ what }) => !toldElsewhere.has(what))
-  const doubts = cannotTell.filter(({ what }) => !toldElsewhere.has(what))
-  return changing.flatMap((found) => [
+  return changing.flatMap((found) => findNeeds(snapshot, found).map((need) => refuseNeed(need, options)))
+}
+
+/** Why the host must keep a function as it is. */
+export type Need = {
+  /** `the host lives on 0000:04:00.0: root file system` */
+  readonly message: string
+  readonly hint: string
+  readonly evidence: readonly string[]
+  /** The host does not come back without it, or nobody reaches it: nothing to accept. */
+  readonly isVital: boolean
+  /** Missing where the hardware itself is needed, whatever its driver. */
+  readonly uses?: readonly UseOf[]
+}
+
+export function findNeeds(snapshot: Snapshot, found: PciFunction): readonly Need[] {
+  const { uses, cannotTell } = tellHost(snapshot)
+  return [
     ...(found.class.startsWith('0601') ? [platform(found)] : []),
     ...dependence(
       found,
-      told.filter(({ address }) => address === found.address),
-      options,
+      uses.filter(({ address }) => address === found.address),
     ),
     ...doubt(
       found,
-      doubts.filter(({ candidates }) => candidates.includes(found.address)),
-      options,
+      cannotTell.filter(({ candidates }) => candidates.includes(found.address)),
     ),
-  ])
+  ]
 }
 
-function platform(found: PciFunction): Diagnostic {
-  return error('HOST_DEPENDS', `${found.address} is the ISA or LPC bridge: firmware, timers and sensors hang on it`, {
-    hint: 'choose a device of another group; this cannot be accepted',
+/** Asked for every function of a host, and found once. */
+const told = new WeakMap<Snapshot, LivesOn>()
+
+function tellHost(snapshot: Snapshot): LivesOn {
+  const known = told.get(snapshot)
+  if (known !== undefined) return known
+  const { uses, cannotTell } = findLivesOn(snapshot)
+  const here = {
+    uses: uses.filter(({ what }) => !toldElsewhere.has(what)),
+    cannotTell: cannotTell.filter(({ what }) => !toldElsewhere.has(what)),
+  }
+  told.set(snapshot, here)
+  return here
+}
+
+export function refuseNeed(
+  { message, hint, evidence, isVital }: Need,
+  options: Pick<TaskOptions, 'accept'>,
+): Diagnostic {
+  if (!isVital) return refuse(options, 'HOST_DEPENDS', message, { hint, evidence })
+  return error('HOST_DEPENDS', message, { hint: `${hint}; this cannot be accepted`, evidence })
+}
+
+function platform(found: PciFunction): Need {
+  return {
+    message: `${found.address} is the ISA or LPC bridge: firmware, timers and sensors hang on it`,
+    hint: 'choose a device of another group',
     evidence: [describeFunction(found)],
-  })
+    isVital: true,
+  }
 }
 
-function dependence(found: PciFunction, uses: readonly Use[], options: Targets['options']): readonly Diagnostic[] {
+function dependence(found: PciFunction, uses: readonly Use[]): readonly Need[] {
   if (uses.length === 0) return []
-  const kinds = [...new Set(uses.map(({ what }) => useNames[what]))]
-  const message = `the host lives on ${found.address}: ${kinds.join(', ')}`
-  const evidence = [...uses.map(formatUse), describeFunction(found)]
-  const hint = 'choose another device, or move what stands on it first'
-  if (!uses.some(({ what }) => vital.has(what))) return [refuse(options, 'HOST_DEPENDS', message, { hint, evidence })]
-  return [error('HOST_DEPENDS', message, { hint: `${hint}; this cannot be accepted`, evidence })]
+  const kinds = [...new Set(uses.map(({ what }) => what))]
+  return [
+    {
+      message: `the host lives on ${found.address}: ${kinds.map((what) => useNames[what]).join(', ')}`,
+      hint: 'choose another device, or move what stands on it first',
+      evidence: [...uses.map(formatUse), describeFunction(found)],
+      isVital: kinds.some((what) => vital.has(what)),
+      uses: kinds,
+    },
+  ]
 }
 
-function doubt(found: PciFunction, unknown: readonly Unknown[], options: Targets['options']): readonly Diagnostic[] {
+function doubt(found: PciFunction, unknown: readonly Unknown[]): readonly Need[] {
   if (unknown.length === 0) return []
-  const kinds = [...new Set(unknown.map(({ what }) => useNames[what]))]
+  const kinds = [...new Set(unknown.map(({ what }) => what))]
   return [
-    refuse(options, 'HOST_DEPENDS', `it cannot be told whether ${found.address} carries ${kinds.join(' or ')}`, {
+    {
+      message: `it cannot be told whether ${found.address} carries ${kinds.map((what) => useNames[what]).join(' or ')}`,
       hint: 'what cannot be told does not count as free',
       evidence: [...unknown.map(({ what, why }) => `${useNames[what]}: ${why}`), describeFunction(found)],
-    }),
+      isVital: false,
+      uses: kinds,
+    },
   ]
 }
 
@@ -97,28 +143,33 @@ export function checkVirtualFunctions({ snapshot, options, changing }: Targets):
   })
 }
 
-/** The card with the firmware's console, where the host keeps no other display, serial line or management controller. */
+/** A card that shows what the host does, where no other display, serial line or management controller stays. */
 export function checkConsole({ snapshot, options, functions, changing }: Targets): readonly Diagnostic[] {
-  const chains = findLivesOn(snapshot).uses.filter(({ what }) => what === 'display')
-  return changing
-    .filter(
-      (found) =>
-        chains.some(({ address }) => address === found.address) ||
-        (found.bootVga === true && !hasOtherConsole(snapshot, functions)),
-    )
-    .map((found) =>
-      refuse(options, 'BOOT_VGA_ONLY', `${found.address} is the only console of the host`, {
-        hint: 'add a serial console (console=ttyS0,115200) or another graphics card for the host; ssh alone does not show a boot that fails',
-        evidence: [
-          `${describeFunction(found)}, boot_vga ${found.bootVga === true ? 1 : 0}`,
-          ...chains.filter(({ address }) => address === found.address).map(formatUse),
-          ...(snapshot.consoles === null ? [] : [`/proc/consoles: ${snapshot.consoles.join(' ')}`]),
-        ],
-      }),
-    )
+  const screens = findScreens(snapshot)
+  const leaving = changing.filter((found) => screens.includes(found))
+  const isShown = screens.some((found) => !functions.includes(found)) || snapshot.ipmi || findLines(snapshot).length > 0
+  if (leaving.length === 0 || isShown) return []
+  const { message, ...details } = describeConsole(snapshot, leaving)
+  return [refuse(options, 'BOOT_VGA_ONLY', message, details)]
 }
 
-function hasOtherConsole({ pci, consoles, ipmi }: Snapshot, leaving: readonly PciFunction[]): boolean {
-  const staying = pci.some((found) => found.class.startsWith('03') && !leaving.includes(found))
-  return staying || ipmi || (consoles ?? []).some((name) => /^(ttyS|ttyAMA|ttyUSB|hvc|ttysclp|netcon)/.test(name))
+/** What is said of cards with which the last console of the host goes. */
+export function describeConsole(
+  snapshot: Snapshot,
+  leaving: readonly PciFunction[],
+): { readonly message: string; readonly hint: string; readonly evidence: readonly string[] } {
+  const addresses = leaving.map(({ address }) => address)
+  const chains = findLivesOn(snapshot).uses.filter(
+    ({ what, address }) => what === 'display' && addresses.includes(address),
+  )
+  const [is, console] = leaving.length === 1 ? ['is', 'console'] : ['are', 'consoles']
+  return {
+    message: `${addresses.join(', ')} ${is} the only ${console} of the host`,
+    hint: 'add a serial console (console=ttyS0,115200) or another graphics card for the host; ssh alone does not show a boot that fails',
+    evidence: [
+      ...leaving.map((found) => `${describeFunction(found)}, boot_vga ${found.bootVga === true ? 1 : 0}`),
+      ...chains.map(formatUse),
+      ...(snapshot.consoles === null ? [] : [`/proc/consoles: ${snapshot.consoles.join(' ')}`]),
+    ],
+  }
 }

@@ -1,5 +1,6 @@
 import { error, warning } from '../core/diagnostic.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
+import type { TaskOptions } from '../core/module.ts'
 import { refuse } from '../core/refuse.ts'
 import type { PciFunction, Snapshot } from '../core/snapshot.ts'
 import { describeFunction } from './describe-function.ts'
@@ -49,22 +50,31 @@ function checkGroup(group: number, { snapshot, options, functions }: Targets): r
   const staying = findCompanions(snapshot, members).filter(
     (found) => !functions.includes(found) && keepsGroup(found, snapshot),
   )
-  if (staying.length === 0) return []
-  return [
-    refuse(
-      options,
-      'GROUP_SHARED',
-      `IOMMU group ${group} of ${formatAddresses(members)} holds devices that stay with the host`,
-      {
-        hint: 'hand over the whole group, move the card to another slot',
-        evidence: staying.map((found) => `stays: ${describeFunction(found)}`),
-      },
-    ),
-  ]
+  return staying.length === 0 ? [] : [refuseGroup(options, { group, members, evidence: staying.map(describeStaying) })]
+}
+
+export function describeStaying(found: PciFunction): string {
+  return `stays: ${describeFunction(found)}`
+}
+
+type SharedGroup = {
+  readonly group: number
+  /** Those that are handed over. */
+  readonly members: readonly PciFunction[]
+  readonly evidence: readonly string[]
+}
+
+export function refuseGroup(
+  options: Pick<TaskOptions, 'accept'>,
+  { group, members, evidence }: SharedGroup,
+): Diagnostic {
+  const message = `IOMMU group ${group} of ${formatAddresses(members)} holds devices that stay with the host`
+  const hint = 'hand over the whole group, move the card to another slot'
+  return refuse(options, 'GROUP_SHARED', message, { hint, evidence })
 }
 
 /** A member without a driver keeps nobody from using the group (drivers/iommu/iommu.c, group ownership). */
-function keepsGroup(found: PciFunction, snapshot: Snapshot): boolean {
+export function keepsGroup(found: PciFunction, snapshot: Snapshot): boolean {
   if (found.driver !== null) return !isVfioDriver(found.driver)
   return findNativeDrivers(snapshot, found).length > 0
 }

@@ -40,6 +40,17 @@ export function isVfioDriver(name: string): boolean {
   return vfioDrivers.has(foldName(name)) || /vfio[_-]pci$/.test(name)
 }
 
+/** A driver through which guests get devices; pci-stub only keeps other drivers off. */
+export function isGuestDriver(name: string): boolean {
+  return isVfioDriver(name) && foldName(name) !== 'pci_stub'
+}
+
+/** Any driver of vfio's family is as good as vfio-pci. */
+export function hasDriver(found: PciFunction, driver: string | null): boolean {
+  if (found.driver === null || driver === null) return found.driver === driver
+  return found.driver === driver || (driver === 'vfio-pci' && /vfio[_-]pci$/.test(found.driver))
+}
+
 export type NativeDriver = {
   /** Folded module name. */
   readonly module: string

@@ -1,13 +1,13 @@
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { parseOwnedClaims } from '../core/parse-owned-claims.ts'
-import type { PciFunction, Snapshot } from '../core/snapshot.ts'
+import type { Snapshot } from '../core/snapshot.ts'
 import type { PciAddress } from './address.ts'
 import { checkBridges, checkBuiltinDrivers, checkLength, checkSharedIds } from './check-binding.ts'
 import { checkConsole, checkGuests, checkHost, checkVirtualFunctions } from './check-host.ts'
 import { checkGroups, checkRemapping, checkReservedRegions, checkResets, checkVfio } from './check-platform.ts'
 import { checkMoved } from './choose-devices.ts'
 import { staysAsBridge } from './closure-parts.ts'
-import { byAddress, isVfioDriver } from './devices.ts'
+import { byAddress, hasDriver, isGuestDriver } from './devices.ts'
 import type { TargetOptions, Targets } from './targets.ts'
 
 /**
@@ -23,7 +23,7 @@ export function checkTargets(
   const functions = named.filter((found) => !staysAsBridge(found))
   const changing = functions.filter((found) => !hasDriver(found, options.driver))
   const targets: Targets = { snapshot, options, functions, changing }
-  const isForGuests = options.driver !== null && isVfioDriver(options.driver) && options.driver !== 'pci-stub'
+  const isForGuests = options.driver !== null && isGuestDriver(options.driver)
   return [
     ...(isForGuests ? checkVfio(targets) : []),
     ...checkLength(options.ids ?? []),
@@ -38,11 +38,6 @@ export function checkTargets(
     ...checkConsole(targets),
     ...(isForGuests ? [...checkResets(targets), ...checkReservedRegions(targets), ...checkRemapping(targets)] : []),
   ]
-}
-
-function hasDriver(found: PciFunction, driver: string | null): boolean {
-  if (found.driver === null || driver === null) return found.driver === driver
-  return found.driver === driver || (driver === 'vfio-pci' && /vfio[_-]pci$/.test(found.driver))
 }
 
 function knownDevices({ lastRecord }: Snapshot) {

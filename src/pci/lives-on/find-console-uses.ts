@@ -1,12 +1,12 @@
 import type { PciFunction, Snapshot } from '../../core/snapshot.ts'
-import { isVfioDriver } from '../devices.ts'
+import { findLines, findScreens } from './consoles.ts'
 import { findFunctionsAbove } from './trace.ts'
 import type { LivesOn, Unknown, Use } from './use.ts'
 
 /** What a person in front of the host, or at its management controller, needs. */
 export function findConsoleUses(snapshot: Snapshot): LivesOn {
   const management = snapshot.pci.filter(isManagementVga)
-  const display = findDisplay(snapshot, management.length > 0)
+  const display = findDisplay(snapshot)
   return {
     uses: [
       ...display.uses,
@@ -31,18 +31,12 @@ function isManagementVga({ class: code, vendor, device }: PciFunction): boolean 
   return `${vendor}:${device}` === '19e5:1711' || `${vendor}:${device}` === '1002:515e'
 }
 
-const lineConsole = /^(?:ttyS|ttyAMA|ttyUSB|ttyPS|ttyXR|hvc|sclp|ttysclp|netcon)/
-
 /** The only card that draws for the host, where no serial line and no management controller shows what it does. */
-function findDisplay(snapshot: Snapshot, hasManagement: boolean): LivesOn {
-  const cards = snapshot.pci.filter(
-    ({ class: code, driver, physicalFunction }) =>
-      code.startsWith('03') && physicalFunction === null && !(driver !== null && isVfioDriver(driver)),
-  )
-  const [card] = cards
-  if (!card || cards.length > 1 || hasManagement || snapshot.ipmi) return { uses: [], cannotTell: [] }
+function findDisplay(snapshot: Snapshot): LivesOn {
+  const [card, ...others] = findScreens(snapshot)
+  const isAlone = card !== undefined && others.length === 0 && !isManagementVga(card)
+  if (!isAlone || snapshot.ipmi || findLines(snapshot).length > 0) return { uses: [], cannotTell: [] }
   if (snapshot.consoles === null) return { uses: [], cannotTell: [unknownConsole(card)] }
-  if (snapshot.consoles.some((name) => lineConsole.test(name))) return { uses: [], cannotTell: [] }
   const output = snapshot.displays.find(({ address, status }) => address === card.address && status === 'connected')
   const chain = ['console', ...(output ? [output.connector] : []), card.address]
   return { uses: [{ address: card.address, what: 'display', chain, certain: true }], cannotTell: [] }

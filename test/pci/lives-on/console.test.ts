@@ -6,7 +6,7 @@ import { below, functions, machine, tell } from './parts.ts'
 type Row = { readonly given: Parameters<typeof machine>[0]; readonly told: readonly string[] }
 
 const aspeed = pciFunction({ address: '0000:0b:00.0', class: '030000', vendor: '1a03', device: '2000' })
-const second = pciFunction({ address: '0000:0c:00.0', class: '030200', vendor: '10de', device: '1eb8' })
+const second = pciFunction({ address: '0000:0c:00.0', class: '030000', vendor: '10de', device: '1c82' })
 const screen = ['tty0']
 
 function keyboard(name: string, path: string): InputDevice {
@@ -37,6 +37,14 @@ const rows: Readonly<Record<string, Row>> = {
     told: ['bmc-vga: management controller < 0000:0b:00.0 ?'],
   },
   'a second card': { given: { consoles: screen, pci: [...functions, second] }, told: [] },
+  'a second card that the firmware did not set up and that no driver has': {
+    given: { consoles: screen, pci: [...functions, { ...second, bootVga: false }] },
+    told: ['display: console < 0000:01:00.0'],
+  },
+  'a 3D controller has no screen': {
+    given: { consoles: screen, pci: [...functions, { ...second, class: '030200' }] },
+    told: ['display: console < 0000:01:00.0'],
+  },
   'a second card that is given away already': {
     given: { consoles: screen, pci: [...functions, { ...second, driver: 'vfio-pci' }] },
     told: ['display: console < 0000:01:00.0'],
