@@ -1,7 +1,8 @@
 import type { PciFunction } from '../core/snapshot.ts'
 import { formatSlot, type PciAddress } from './address.ts'
-import { findDomainOwner } from './tree.ts'
 import { byAddress, isBridge, isHostBridge } from './devices.ts'
+import { formatShortId } from './id.ts'
+import { findDomainOwner } from './tree.ts'
 
 /** A closure before it is judged, with the functions themselves. Lists are in order of address. */
 export type ClosureParts = {
@@ -60,9 +61,4 @@ function findSharedIds(
       .map((id) => [id, outside.filter((each) => formatShortId(each) === id)] as const)
       .filter(([, others]) => others.length > 0),
   )
-}
-
-/** `10de:1c82` */
-export function formatShortId({ vendor, device }: PciFunction): string {
-  return `${vendor}:${device}`
 }
