@@ -2,11 +2,13 @@ import { z } from 'zod'
 import { note } from '../src/core/diagnostic.ts'
 import type { Diagnostic } from '../src/core/diagnostic.ts'
 import type { Expansion, ModulePlan, TaskOptions } from '../src/core/module.ts'
+import { refuse } from '../src/core/refuse.ts'
 import type { PciFunction, Snapshot } from '../src/core/snapshot.ts'
 import { formatSlot } from '../src/pci/address.ts'
 import { findBuiltinDrivers } from '../src/pci/builtin-drivers.ts'
-import { collectParts, staysAsBridge } from '../src/pci/closure-parts.ts'
+import { collectParts, findSharedIds, staysAsBridge } from '../src/pci/closure-parts.ts'
 import { describeFunction } from '../src/pci/describe-function.ts'
+import { areOneDevice } from '../src/pci/devices.ts'
 import { formatShortId } from '../src/pci/id.ts'
 import { needsIntelArgument } from '../src/pci/iommu.ts'
 import { defineModule } from './shared/define-module.ts'
@@ -53,7 +55,8 @@ and is never added.`,
     ...chooserRefusals,
     ...targetRefusals,
     ...guestRefusals,
-    ID_SHARED: 'With `bind: ids`: several devices carry the id and all of them would be taken. Can be accepted.',
+    ID_SHARED:
+      'With `bind: ids`: functions that are not meant carry the id, and all of them would be taken. Can be accepted.',
     DRIVER_BUILTIN: 'With `bind: ids`: the own driver of a device is built in and takes it before vfio-pci can.',
     IDS_TOO_LONG: 'With `bind: ids`: the list is longer than the 1023 characters that vfio-pci reads.',
   },
@@ -74,7 +77,12 @@ function planPassthrough(params: Params, snapshot: Snapshot, options: TaskOption
   return {
     claims: [],
     expands: bound.length === 0 ? [] : expands,
-    diagnostics: [...diagnostics, ...noteCompanions(functions, members), ...noteReasons(reasons)],
+    diagnostics: [
+      ...diagnostics,
+      ...noteCompanions(functions, members),
+      ...noteReasons(reasons),
+      ...(params.bind === 'ids' ? checkTaken(members, snapshot, options) : []),
+    ],
   }
 }
 
@@ -91,19 +99,34 @@ function findMembers({ group }: Params, chosen: readonly PciFunction[], snapshot
 
 /** Why ids cannot name these functions; empty where they can. */
 function findReasons(members: readonly PciFunction[], snapshot: Snapshot): readonly string[] {
-  const shared = members.filter((member) => snapshot.pci.some((other) => isEqualDevice(member, other)))
+  const taken = findSharedIds(snapshot.pci, members)
+  const shared = members.filter(
+    (member) => taken.has(formatShortId(member)) || !areOneDevice(withId(formatShortId(member), members)),
+  )
   const builtin = members.filter((member) => findBuiltinDrivers(snapshot, member).length > 0)
   const isLong = members.map(formatShortId).join(',').length > 1023
   return [
-    ...shared.map((member) => `another device has its id: ${describeFunction(member)}`),
+    ...shared.map((member) => `others have its id: ${describeFunction(member)}`),
     ...builtin.map((member) => `its own driver is built in: ${describeFunction(member)}`),
     ...(isLong ? ['the ids make more than 1023 characters'] : []),
   ]
 }
 
-/** Functions of one device may share an id. */
-function isEqualDevice(member: PciFunction, other: PciFunction): boolean {
-  return formatShortId(member) === formatShortId(other) && formatSlot(member.address) !== formatSlot(other.address)
+function withId(id: string, functions: readonly PciFunction[]): readonly PciFunction[] {
+  return functions.filter((each) => formatShortId(each) === id)
+}
+
+/** Functions of these devices that nobody named. An id that several devices have is refused by vfio_ids. */
+function checkTaken(members: readonly PciFunction[], snapshot: Snapshot, options: TaskOptions): readonly Diagnostic[] {
+  return [...findSharedIds(snapshot.pci, members)].flatMap(([id, others]) => {
+    if (!areOneDevice([...others, ...withId(id, members)])) return []
+    return [
+      refuse(options, 'ID_SHARED', `the id ${id} takes functions that are not meant`, {
+        hint: 'bind: auto binds these devices by address',
+        evidence: others.map(describeFunction),
+      }),
+    ]
+  })
 }
 
 /** A kernel without vfio-pci is refused by vfio_ids. */

@@ -37,8 +37,9 @@ would take one of these devices. Where vfio-pci is built in, modprobe.d is not r
 line as \`vfio-pci.ids=\`. Live: a device changes its driver with the next boot.
 
 An id takes every device that carries it, and vfio-pci checks nothing: a mistyped id or an address is taken in silence. So every
-id is looked up on the host. Where only some of several equal devices are meant, ids cannot say so: use \`driver_override\`. Nothing here loads
-vfio-pci by itself except the softdeps: put it into \`initramfs\` or \`modules_load\` when no driver of the devices is loaded at boot.`,
+id is looked up on the host. Where only some of several equal devices are meant, or one port of a card, ids cannot say so: use
+\`driver_override\`. Nothing here loads vfio-pci by itself except the softdeps: put it into \`initramfs\` or \`modules_load\` when no
+driver of the devices is loaded at boot.`,
   params,
   example: `- name: The graphics card and its audio function are for guests
   vfio_ids:

@@ -49,12 +49,13 @@ export function findGroups(functions: readonly PciFunction[]): number[] {
   return [...new Set(functions.flatMap(({ iommuGroup }) => iommuGroup ?? []))].toSorted((a, b) => a - b)
 }
 
-function findSharedIds(
+/** Short id → functions outside that have it too, for the ids that have any. Bridges do not count: no id makes vfio-pci take one. */
+export function findSharedIds(
   functions: readonly PciFunction[],
   members: readonly PciFunction[],
 ): ReadonlyMap<string, readonly PciFunction[]> {
   const inside = new Set(members)
-  const outside = functions.filter((each) => !inside.has(each))
+  const outside = functions.filter((each) => !inside.has(each) && !staysAsBridge(each))
   const ids = [...new Set(members.map(formatShortId))].toSorted()
   return new Map(
     ids

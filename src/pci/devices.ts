@@ -1,5 +1,5 @@
 import type { InstalledKernel, PciFunction, Snapshot } from '../core/snapshot.ts'
-import { comparePciAddresses } from './address.ts'
+import { comparePciAddresses, formatSlot } from './address.ts'
 import type { PciId } from './id.ts'
 import { matchesAlias } from './match-alias.ts'
 
@@ -16,6 +16,17 @@ export function findFunctionsById(snapshot: Snapshot, id: PciId): readonly PciFu
 
 export function byAddress(a: PciFunction, b: PciFunction): number {
   return comparePciAddresses(a.address, b.address)
+}
+
+/**
+ * Those of one slot; true of none. A virtual function is a device of its own: its number follows from offset and stride
+ * (PCI Express, SR-IOV capability), and what shares its slot is there by chance.
+ */
+export function areOneDevice(functions: readonly PciFunction[]): boolean {
+  const devices = functions.map(({ address, physicalFunction }) =>
+    physicalFunction === null ? formatSlot(address) : address,
+  )
+  return new Set(devices).size <= 1
 }
 
 /**
