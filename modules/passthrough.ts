@@ -41,8 +41,9 @@ export const passthrough = defineModule<Params>({
   description: `The task stands for others, which the plan shows: \`vfio_ids\` with \`initramfs\`, or \`driver_override\`, and \`kernel_cmdline\` where the
 IOMMU needs an argument. Saved and live are those of these modules.
 
-What goes to the guest is the device with all of its functions in the group; bridges stay. Ids are used where they are those of these devices alone,
-and where no kernel has their driver built in; else devices are bound by address.
+What goes to the guest is the device with all of its functions in the group; bridges stay. Where the IOMMU is still off there is
+no group: then all functions of a graphics card go. Ids are used where they are those of these devices alone, and where no kernel
+has their driver built in; else devices are bound by address.
 
 On Intel \`intel_iommu=on\` is added unless every kernel has the IOMMU on by default (Debian's leave integrated graphics out) or it is at
 work without. AMD needs nothing: \`amd_iommu=on\` is no value that the kernel knows. \`iommu=pt\` is about the speed of the host's own devices
@@ -86,7 +87,10 @@ function planPassthrough(params: Params, snapshot: Snapshot, options: TaskOption
   }
 }
 
-/** The endpoints chosen, other functions of their devices in the group, and with `whole` everything in it. */
+/**
+ * The endpoints chosen, other functions of their devices in the group, and with `whole` everything in it. Without groups
+ * other functions of their graphics cards.
+ */
 function findMembers({ group }: Params, chosen: readonly PciFunction[], snapshot: Snapshot): readonly PciFunction[] {
   const { members } = collectParts(
     snapshot.pci,
@@ -148,7 +152,13 @@ function argumentOf(text: string): Expansion {
 function noteCompanions(chosen: readonly PciFunction[], members: readonly PciFunction[]): readonly Diagnostic[] {
   const companions = members.filter((member) => !chosen.includes(member))
   if (companions.length === 0) return []
-  return [note('GROUP_COMPANIONS', 'these come along', { evidence: companions.map(describeFunction) })]
+  const isGuessed = companions.some(({ iommuGroup }) => iommuGroup === null)
+  return [
+    note('GROUP_COMPANIONS', 'these come along', {
+      ...(isGuessed && { hint: 'no IOMMU group tells yet: they are taken for being on the same graphics card' }),
+      evidence: companions.map(describeFunction),
+    }),
+  ]
 }
 
 function noteReasons(reasons: readonly string[]): readonly Diagnostic[] {

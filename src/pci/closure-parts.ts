@@ -1,6 +1,6 @@
 import type { PciFunction } from '../core/snapshot.ts'
 import { formatSlot, type PciAddress } from './address.ts'
-import { byAddress, isBridge, isHostBridge } from './devices.ts'
+import { areOneDevice, byAddress, isBridge, isDisplay, isHostBridge } from './devices.ts'
 import { formatShortId } from './id.ts'
 import { findDomainOwner } from './tree.ts'
 
@@ -23,8 +23,9 @@ export function collectParts(functions: readonly PciFunction[], addresses: reado
   const wanted = new Set(addresses)
   const targets = sorted.filter((each) => wanted.has(each.address))
   const groups = new Set(findGroups(targets))
+  const cards = new Set(targets.flatMap((target) => findUngrouped(sorted, target)))
   const together = sorted.filter(
-    (each) => wanted.has(each.address) || (each.iommuGroup !== null && groups.has(each.iommuGroup)),
+    (each) => wanted.has(each.address) || cards.has(each) || (each.iommuGroup !== null && groups.has(each.iommuGroup)),
   )
   const inside = new Set(together)
   const slots = new Set(targets.map((target) => formatSlot(target.address)))
@@ -37,6 +38,29 @@ export function collectParts(functions: readonly PciFunction[], addresses: reado
     slotSiblings: sorted.filter((each) => slots.has(formatSlot(each.address)) && !inside.has(each)),
     sharedIds: findSharedIds(sorted, members),
   }
+}
+
+/**
+ * Where no IOMMU is on there is no group: of a graphics card all will travel, as they will be in one group or are wanted
+ * together. Of other devices nothing tells.
+ */
+function findUngrouped(functions: readonly PciFunction[], target: PciFunction): readonly PciFunction[] {
+  if (target.iommuGroup !== null) return []
+  return findCard(functions, target).filter(({ iommuGroup }) => iommuGroup === null)
+}
+
+/**
+ * What is on a graphics card with this function: displays, their audio, USB and UCSI functions, of one vendor in one
+ * slot. Empty where it is on none. Graphics inside a processor share their slot with functions of the chipset's vendor.
+ */
+export function findCard(functions: readonly PciFunction[], target: PciFunction): readonly PciFunction[] {
+  const card = functions.filter((each) => isBeside(each, target) && each.vendor === target.vendor)
+  return card.some(isDisplay) ? card : []
+}
+
+/** Endpoints of one slot; a virtual function is only beside itself. */
+function isBeside(candidate: PciFunction, target: PciFunction): boolean {
+  return !staysAsBridge(candidate) && areOneDevice([candidate, target])
 }
 
 function isBehind(candidate: PciFunction, functions: ReadonlySet<PciFunction>): boolean {

@@ -41,6 +41,10 @@ export function isHostBridge(candidate: PciFunction): boolean {
   return candidate.class.startsWith('0600')
 }
 
+export function isDisplay(candidate: PciFunction): boolean {
+  return candidate.class.startsWith('03')
+}
+
 /** Drivers that take part in giving a device away; never "native". */
 const vfioDrivers: ReadonlySet<string> = new Set(['vfio_pci', 'pci_stub', 'vfio_pci_core'])
 
