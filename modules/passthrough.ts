@@ -6,14 +6,15 @@ import { refuse } from '../src/core/refuse.ts'
 import type { PciFunction, Snapshot } from '../src/core/snapshot.ts'
 import { formatSlot } from '../src/pci/address.ts'
 import { findBuiltinDrivers } from '../src/pci/builtin-drivers.ts'
+import { lacksVfio } from '../src/pci/check-platform.ts'
 import { collectParts, findSharedIds, staysAsBridge } from '../src/pci/closure-parts.ts'
 import { describeFunction } from '../src/pci/describe-function.ts'
 import { areOneDevice } from '../src/pci/devices.ts'
 import { formatShortId } from '../src/pci/id.ts'
 import { needsIntelArgument } from '../src/pci/iommu.ts'
+import { findBootable, noteLeftOver } from '../src/pci/kernels.ts'
 import { defineModule } from './shared/define-module.ts'
 import { chooseListed, devicesParam } from './shared/device-selectors.ts'
-import { findAvailability } from './shared/kernel-modules.ts'
 import { chooserRefusals, guestRefusals, targetRefusals } from './shared/target-refusals.ts'
 
 const params = z.strictObject({
@@ -82,6 +83,7 @@ function planPassthrough(params: Params, snapshot: Snapshot, options: TaskOption
       ...diagnostics,
       ...noteCompanions(functions, members),
       ...noteReasons(reasons),
+      ...(bound.length === 0 ? [] : noteLeftOver(snapshot, lacksVfio)),
       ...(params.bind === 'ids' ? checkTaken(members, snapshot, options) : []),
     ],
   }
@@ -134,9 +136,9 @@ function checkTaken(members: readonly PciFunction[], snapshot: Snapshot, options
 }
 
 /** A kernel without vfio-pci is refused by vfio_ids. */
-function idsOf(functions: readonly PciFunction[], { kernels }: Snapshot): readonly Expansion[] {
+function idsOf(functions: readonly PciFunction[], snapshot: Snapshot): readonly Expansion[] {
   const ids: Expansion = { module: 'vfio_ids', params: { ids: [...new Set(functions.map(formatShortId))] } }
-  if (kernels.some((kernel) => findAvailability(kernel, 'vfio_pci') === 'absent')) return [ids]
+  if (findBootable(snapshot).some(lacksVfio)) return [ids]
   return [ids, { module: 'initramfs', params: { modules: ['vfio_pci'] } }]
 }
 

@@ -1,6 +1,7 @@
 import type { InstalledKernel, PciFunction, Snapshot } from '../core/snapshot.ts'
 import { comparePciAddresses, formatSlot } from './address.ts'
 import type { PciId } from './id.ts'
+import { findBootable } from './kernels.ts'
 import { matchesAlias } from './match-alias.ts'
 
 export function hasId(candidate: PciFunction, id: PciId): boolean {
@@ -64,10 +65,10 @@ export type NativeDriver = {
   readonly builtinIn: readonly string[]
 }
 
-/** Modules that would bind this function by its alias, over all installed kernels, sorted by name. */
+/** Modules that would bind this function by its alias, over all kernels that may boot, sorted by name. */
 export function findNativeDrivers(snapshot: Snapshot, target: PciFunction): readonly NativeDriver[] {
   const found = new Map<string, Set<string>>()
-  for (const kernel of snapshot.kernels) {
+  for (const kernel of findBootable(snapshot)) {
     for (const alias of findAliases(kernel, target)) {
       const releases = found.get(alias.module) ?? new Set()
       if (alias.builtin) releases.add(kernel.release)
