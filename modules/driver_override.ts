@@ -83,7 +83,7 @@ function claimModule(
 ): readonly Claim[] {
   const module = foldModuleName(driver ?? '')
   const isLoadable = findBootable(snapshot).some((kernel) => findAvailability(kernel, module) === 'loadable')
-  const isOwn = functions.every((found) => findNativeDrivers(snapshot, found).some((own) => own.module === module))
+  const isOwn = functions.every((found) => findNativeDrivers(snapshot, found).includes(module))
   if (!isLoadable || isOwn) return []
   const early: Claim = { want: 'present', of: 'early-module', module }
   return live ? [early, { want: 'present', of: 'kernel-module', target: module }] : [early]

@@ -81,7 +81,7 @@ function planIds({ ids: texts, softdep }: Params, snapshot: Snapshot, options: T
 /** Modules of all kernels that may boot which would take one of these functions, without those built in everywhere. */
 function findDrivers(matches: readonly IdMatch[], snapshot: Snapshot): readonly string[] {
   const native = matches.flatMap(({ functions }) => functions).flatMap((found) => findNativeDrivers(snapshot, found))
-  return [...new Set(native.map(({ module }) => module))].sort()
+  return [...new Set(native)].sort()
 }
 
 function claimId(id: string, builtin: readonly InstalledKernel[]): Claim {

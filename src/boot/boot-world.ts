@@ -1,6 +1,8 @@
 import type { InstalledKernel, PciFunction, Snapshot } from '../core/snapshot.ts'
-import { byAddress, findAliases, foldModuleName, isVfioDriver } from '../pci/devices.ts'
-import { classDrivers, findDriverName, isDriverNameKnown, registersDriver } from '../pci/driver-names.ts'
+import { findDriverModules, isOfModule } from '../pci/builtin-drivers.ts'
+import type { DriverModules } from '../pci/builtin-drivers.ts'
+import { byAddress, foldModuleName, isVfioDriver } from '../pci/devices.ts'
+import { findDriverName, isDriverNameKnown } from '../pci/driver-names.ts'
 import type { ArgumentList } from './argument-list.ts'
 import { hasName } from './argument-list.ts'
 
@@ -33,24 +35,17 @@ export type Builtin = {
 export function composeWorld(snapshot: Snapshot, kernel: InstalledKernel, args: ArgumentList): BootWorld {
   const isSame = kernel.running || kernel.release === snapshot.kernelRelease
   const functions = snapshot.pci.toSorted(byAddress)
-  const aliases = functions.map((each) => [each, findAliases(kernel, each)] as const)
-  const candidates = new Map(
-    aliases.map(([{ address }, found]) => [address, modulesOf(found.filter(({ builtin }) => !builtin))]),
-  )
+  const matching = functions.map((each) => [each, findDriverModules(kernel, each)] as const)
+  const candidates = new Map(matching.map(([{ address }, { loadable }]) => [address, loadable]))
   const names = learnNames(snapshot, functions, candidates)
   const driverOf = (module: string) => names.get(module) ?? findDriverName(module)
   const { loadedModules: loadedNow } = snapshot
   const world = { kernel, isSame, args, functions, candidates, driverOf, loadedNow, refused: findRefused(args) }
-  const builtins = aliases.flatMap(([target, found]) => {
-    const modules = modulesOf(found.filter(({ builtin }) => builtin))
+  const builtins = matching.flatMap(([target, modules]) => {
     const builtin = findBuiltin(snapshot, world, target, modules)
     return builtin === null ? [] : [[target.address, builtin] as const]
   })
   return { ...world, builtins: new Map(builtins) }
-}
-
-function modulesOf(aliases: readonly { readonly module: string }[]): readonly string[] {
-  return [...new Set(aliases.map(({ module }) => module))].filter(registersDriver)
 }
 
 function findRefused(args: ArgumentList): ReadonlySet<string> {
@@ -80,27 +75,16 @@ function findBuiltin(
   snapshot: Snapshot,
   world: WithoutBuiltins,
   target: PciFunction,
-  aliased: readonly string[],
+  { loadable, builtin: [module] }: DriverModules,
 ): Builtin | null {
   const { kernel, isSame, driverOf } = world
-  const known = classDrivers.find(
-    ({ module, classes }) => kernel.modules.get(module) === 'builtin' && classes.test(target.class),
-  )
-  const module = aliased[0] ?? known?.module
   if (module !== undefined) return { driver: driverOf(module), certain: true, because: `${module} is built in` }
   const now = target.driver
-  if (now === null || isVfioDriver(now) || isOfModule(snapshot, world, target, now)) return null
+  if (now === null || isVfioDriver(now) || isOfModule(snapshot, now, { loadable, driverOf })) return null
   // What built-in drivers match stands nowhere before kernel 6.18; that this one holds the function shows it.
   if (isSame) return { driver: now, certain: true, because: `${now} is built in to this kernel` }
   if (now === 'pcieport' && kernel.config.get('CONFIG_PCIEPORTBUS') === 'y') {
     return { driver: now, certain: true, because: 'CONFIG_PCIEPORTBUS=y' }
   }
   return { driver: now, certain: false, because: `another kernel boots, and whether it has ${now} cannot be told` }
-}
-
-function isOfModule(snapshot: Snapshot, world: WithoutBuiltins, { address }: PciFunction, driver: string): boolean {
-  if (snapshot.loadedModules.has(foldModuleName(driver))) return true
-  const candidates = world.candidates.get(address) ?? []
-  if (candidates.some((module) => world.driverOf(module) === driver)) return true
-  return [...snapshot.loadedModules].some((module) => isDriverNameKnown(module) && findDriverName(module) === driver)
 }

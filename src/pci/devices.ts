@@ -58,26 +58,10 @@ export function foldModuleName(name: string): string {
   return name.replaceAll('-', '_')
 }
 
-export type NativeDriver = {
-  /** Folded module name. */
-  readonly module: string
-  /** Releases of the kernels in which it is built in. */
-  readonly builtinIn: readonly string[]
-}
-
-/** Modules that would bind this function by its alias, over all kernels that may boot, sorted by name. */
-export function findNativeDrivers(snapshot: Snapshot, target: PciFunction): readonly NativeDriver[] {
-  const found = new Map<string, Set<string>>()
-  for (const kernel of findBootable(snapshot)) {
-    for (const alias of findAliases(kernel, target)) {
-      const releases = found.get(alias.module) ?? new Set()
-      if (alias.builtin) releases.add(kernel.release)
-      found.set(alias.module, releases)
-    }
-  }
-  return [...found]
-    .map(([module, releases]) => ({ module, builtinIn: [...releases] }))
-    .toSorted((a, b) => (a.module < b.module ? -1 : 1))
+/** Folded names of the modules that would bind this function by its alias, over all kernels that may boot, sorted. */
+export function findNativeDrivers(snapshot: Snapshot, target: PciFunction): readonly string[] {
+  const aliases = findBootable(snapshot).flatMap((kernel) => findAliases(kernel, target))
+  return [...new Set(aliases.map(({ module }) => module))].toSorted()
 }
 
 type Alias = { readonly module: string; readonly builtin: boolean }
