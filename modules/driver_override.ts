@@ -3,10 +3,11 @@ import type { Claim } from '../src/core/claim.ts'
 import { error } from '../src/core/diagnostic.ts'
 import type { Diagnostic } from '../src/core/diagnostic.ts'
 import type { ModulePlan, TaskOptions } from '../src/core/module.ts'
-import type { PciFunction, Snapshot } from '../src/core/snapshot.ts'
+import type { InstalledKernel, PciFunction, Snapshot } from '../src/core/snapshot.ts'
 import { staysAsBridge } from '../src/pci/closure-parts.ts'
 import { findNativeDrivers } from '../src/pci/devices.ts'
 import { identify } from '../src/pci/identity.ts'
+import { findBootable, noteLeftOver } from '../src/pci/kernels.ts'
 import { checkTargets } from '../src/pci/refusals.ts'
 import { defineModule } from './shared/define-module.ts'
 import { chooseListed, devicesParam } from './shared/device-selectors.ts'
@@ -82,8 +83,8 @@ function claimModule(
   live: boolean,
 ): readonly Claim[] {
   const module = foldName(driver ?? '')
-  const isLoadable = snapshot.kernels.some((kernel) => findAvailability(kernel, module) === 'loadable')
-  const isOwn = functions.every((found) => findNativeDrivers(snapshot, found).some((own) => own.module === module))
+  const isLoadable = findBootable(snapshot).some((kernel) => findAvailability(kernel, module) === 'loadable')
+  const isOwn = functions.every((found) => findNativeDrivers(snapshot, found).includes(module))
   if (!isLoadable || isOwn) return []
   const early: Claim = { want: 'present', of: 'early-module', module }
   return live ? [early, { want: 'present', of: 'kernel-module', target: module }] : [early]
@@ -92,8 +93,10 @@ function claimModule(
 /** A driver may have another name than its module: then a device that has it shows that it exists. */
 function checkDriver(driver: string | null, snapshot: Snapshot): readonly Diagnostic[] {
   if (driver === null || driver === 'vfio-pci') return []
-  const lacking = snapshot.kernels.filter((kernel) => findAvailability(kernel, driver) === 'absent')
-  if (lacking.length === 0 || snapshot.pci.some((found) => found.driver === driver)) return []
+  const isAbsent = (kernel: InstalledKernel) => findAvailability(kernel, driver) === 'absent'
+  const lacking = findBootable(snapshot).filter(isAbsent)
+  if (snapshot.pci.some((found) => found.driver === driver)) return []
+  if (lacking.length === 0) return noteLeftOver(snapshot, isAbsent)
   const releases = lacking.map(({ release }) => release).join(', ')
   return [
     error('DRIVER_ABSENT', `kernel ${releases} has no driver ${driver}`, {

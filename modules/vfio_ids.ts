@@ -6,6 +6,7 @@ import type { ModulePlan, TaskOptions } from '../src/core/module.ts'
 import type { InstalledKernel, Snapshot } from '../src/core/snapshot.ts'
 import { findFunctionsById, findNativeDrivers, isBridge } from '../src/pci/devices.ts'
 import { formatPciId } from '../src/pci/id.ts'
+import { findBootable } from '../src/pci/kernels.ts'
 import { checkIds } from './shared/check-ids.ts'
 import type { IdMatch } from './shared/check-ids.ts'
 import { defineModule } from './shared/define-module.ts'
@@ -37,8 +38,9 @@ would take one of these devices. Where vfio-pci is built in, modprobe.d is not r
 line as \`vfio-pci.ids=\`. Live: a device changes its driver with the next boot.
 
 An id takes every device that carries it, and vfio-pci checks nothing: a mistyped id or an address is taken in silence. So every
-id is looked up on the host. Where only some of several equal devices are meant, ids cannot say so: use \`driver_override\`. Nothing here loads
-vfio-pci by itself except the softdeps: put it into \`initramfs\` or \`modules_load\` when no driver of the devices is loaded at boot.`,
+id is looked up on the host. Where only some of several equal devices are meant, or one port of a card, ids cannot say so: use
+\`driver_override\`. Nothing here loads vfio-pci by itself except the softdeps: put it into \`initramfs\` or \`modules_load\` when no
+driver of the devices is loaded at boot.`,
   params,
   example: `- name: The graphics card and its audio function are for guests
   vfio_ids:
@@ -61,8 +63,9 @@ function planIds({ ids: texts, softdep }: Params, snapshot: Snapshot, options: T
   const { ids, diagnostics } = parseIds(texts)
   const matches = ids.map((id): IdMatch => ({ id, functions: findFunctionsById(snapshot, id) }))
   const drivers = softdep ? findDrivers(matches, snapshot) : []
-  const builtin = snapshot.kernels.filter((kernel) => findAvailability(kernel, 'vfio_pci') === 'builtin')
-  const softdeps = builtin.length > 0 && builtin.length === snapshot.kernels.length ? [] : drivers.map(claimSoftdep)
+  const kernels = findBootable(snapshot)
+  const builtin = kernels.filter((kernel) => findAvailability(kernel, 'vfio_pci') === 'builtin')
+  const softdeps = builtin.length > 0 && builtin.length === kernels.length ? [] : drivers.map(claimSoftdep)
   const claimed = ids.map((id) => claimId(formatPciId(id), builtin))
   return {
     claims: [...claimed, ...softdeps],
@@ -75,10 +78,10 @@ function planIds({ ids: texts, softdep }: Params, snapshot: Snapshot, options: T
   }
 }
 
-/** Modules over all installed kernels that would take one of these functions, without those built in everywhere. */
+/** Modules of all kernels that may boot which would take one of these functions, without those built in everywhere. */
 function findDrivers(matches: readonly IdMatch[], snapshot: Snapshot): readonly string[] {
   const native = matches.flatMap(({ functions }) => functions).flatMap((found) => findNativeDrivers(snapshot, found))
-  return [...new Set(native.map(({ module }) => module))].sort()
+  return [...new Set(native)].sort()
 }
 
 function claimId(id: string, builtin: readonly InstalledKernel[]): Claim {

@@ -3,6 +3,7 @@ import type { Diagnostic } from '../../src/core/diagnostic.ts'
 import type { TaskOptions } from '../../src/core/module.ts'
 import type { InstalledKernel, Snapshot } from '../../src/core/snapshot.ts'
 import { refuse } from '../../src/core/refuse.ts'
+import { findBootable, noteLeftOver } from '../../src/pci/kernels.ts'
 
 /** Functions that only the patch has. There is no Kconfig symbol; the setup function may be gone after boot (__init). */
 export const acsSymbols = ['pcie_acs_override_setup', 'pcie_acs_overrides'] as const
@@ -18,13 +19,14 @@ export function checkAcsPatch(snapshot: Snapshot, options: TaskOptions): readonl
   return [
     ...(lacking.length > 0 ? [absent(lacking, patched)] : []),
     ...(unknown.length > 0 && (patched || lacking.length === 0) ? [notKnown(unknown, options)] : []),
+    ...noteLeftOver(snapshot, (kernel) => judgeInstalled(kernel).patched !== true),
   ]
 }
 
 /** The running kernel is judged even when its modules are gone from /lib/modules. */
 function judgeKernels(snapshot: Snapshot): readonly Verdict[] {
   const running = snapshot.kernels.find((kernel) => kernel.running)
-  const others = snapshot.kernels.filter((kernel) => !kernel.running)
+  const others = findBootable(snapshot).filter((kernel) => !kernel.running)
   return [judgeRunning(snapshot, running), ...others.map(judgeInstalled)]
 }
 

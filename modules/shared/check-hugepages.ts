@@ -1,7 +1,8 @@
 import { error } from '../../src/core/diagnostic.ts'
 import type { Diagnostic } from '../../src/core/diagnostic.ts'
 import type { ModuleDiagnostic } from '../../src/core/module.ts'
-import type { Snapshot } from '../../src/core/snapshot.ts'
+import type { InstalledKernel, Snapshot } from '../../src/core/snapshot.ts'
+import { findBootable, noteLeftOver } from '../../src/pci/kernels.ts'
 import { sizeOf } from './format-hugepages.ts'
 import type { PageRequest } from './format-hugepages.ts'
 
@@ -90,8 +91,11 @@ function checkNodes(pages: readonly PageRequest[], snapshot: Snapshot): readonly
 /** Since 5.16 (commit b5389086ad7b, `hugetlbfs: extend the definition of hugepages parameter to support node allocation`). */
 function checkNodeForm({ pages, at }: HugepageRequest, snapshot: Snapshot): readonly Diagnostic[] {
   if (at === 'runtime' || pages.every(({ node }) => node === undefined)) return []
-  const old = snapshot.kernels.map(({ release }) => release).filter((release) => isBefore(release, 5, 16))
-  if (old.length === 0) return []
+  const isOld = ({ release }: InstalledKernel) => isBefore(release, 5, 16)
+  const old = findBootable(snapshot)
+    .filter(isOld)
+    .map(({ release }) => release)
+  if (old.length === 0) return noteLeftOver(snapshot, isOld)
   return [
     error('HUGEPAGES_NODE_BOOT', `kernel ${old.join(', ')} takes no counts per node from its command line`, {
       hint: 'use at: runtime, or no node',

@@ -3,6 +3,7 @@ import type { Diagnostic } from '../../src/core/diagnostic.ts'
 import { foldName } from '../../src/core/fold-name.ts'
 import type { ModuleDiagnostic } from '../../src/core/module.ts'
 import type { InstalledKernel, ModuleAvailability, Snapshot } from '../../src/core/snapshot.ts'
+import { findBootable, noteLeftOver } from '../../src/pci/kernels.ts'
 
 /** Modules that became part of another one; judged by what a kernel holds, as distributions backport. */
 const mergedInto: ReadonlyMap<string, string> = new Map([['vfio_virqfd', 'vfio']])
@@ -28,18 +29,20 @@ export function findAvailability(kernel: InstalledKernel, name: string): ModuleA
   return kernel.modules.get(foldName(name)) ?? 'absent'
 }
 
-/** Checks names against every installed kernel and drops those that nobody has to load. */
+/** Checks names against every kernel that may boot and drops those that nobody has to load. */
 export function checkModules(names: readonly string[], snapshot: Snapshot): CheckedModules {
   const kept: string[] = []
   const diagnostics: ModuleDiagnostic[] = []
   const folded = names.map(foldName)
-  if (snapshot.kernels.length === 0) diagnostics.push(noKernels())
+  const kernels = findBootable(snapshot)
+  if (kernels.length === 0) diagnostics.push(noKernels())
   for (const name of new Set(folded)) {
-    const problem = findProblem(name, snapshot.kernels)
+    const problem = findProblem(name, kernels)
     if (problem) diagnostics.push({ ...problem, path: ['modules', folded.indexOf(name)] })
     if (problem === undefined) kept.push(name)
   }
-  return { names: kept, diagnostics }
+  const isMissing = (kernel: InstalledKernel) => kept.some((name) => findAvailability(kernel, name) === 'absent')
+  return { names: kept, diagnostics: [...diagnostics, ...noteLeftOver(snapshot, isMissing)] }
 }
 
 function noKernels(): Diagnostic {

@@ -1,6 +1,9 @@
+import { foldName } from '../core/fold-name.ts'
 import type { InstalledKernel, PciFunction, Snapshot } from '../core/snapshot.ts'
-import { byAddress, findAliases, foldModuleName, isVfioDriver } from '../pci/devices.ts'
-import { classDrivers, findDriverName, isDriverNameKnown, registersDriver } from '../pci/driver-names.ts'
+import { findDriverModules, isOfModule } from '../pci/builtin-drivers.ts'
+import type { DriverModules } from '../pci/builtin-drivers.ts'
+import { byAddress, findAliases, isVfioDriver } from '../pci/devices.ts'
+import { findDriverName, isDriverNameKnown } from '../pci/driver-names.ts'
 import type { ArgumentList } from './argument-list.ts'
 import { hasName } from './argument-list.ts'
 import { runOverrideRules } from './override-rules.ts'
@@ -41,11 +44,9 @@ export type Builtin = {
 export function composeWorld(snapshot: Snapshot, kernel: InstalledKernel, args: ArgumentList): BootWorld {
   const isSame = kernel.running || kernel.release === snapshot.kernelRelease
   const functions = snapshot.pci.toSorted(byAddress)
-  const aliases = functions.map((each) => [each, findAliases(kernel, each)] as const)
-  const aliased = new Map(
-    aliases.map(([{ address }, found]) => [address, namesOf(found.filter(({ builtin }) => !builtin))]),
-  )
-  const candidates = new Map([...aliased].map(([address, modules]) => [address, modules.filter(registersDriver)]))
+  const aliased = new Map(functions.map((each) => [each.address, findLoadable(kernel, each)]))
+  const matching = functions.map((each) => [each, findDriverModules(kernel, each)] as const)
+  const candidates = new Map(matching.map(([{ address }, { loadable }]) => [address, loadable]))
   const names = learnNames(snapshot, functions, candidates)
   const driverOf = (module: string) => names.get(module) ?? findDriverName(module)
   const { loadedModules: loadedNow } = snapshot
@@ -62,20 +63,16 @@ export function composeWorld(snapshot: Snapshot, kernel: InstalledKernel, args: 
     loadedNow,
     refused: findRefused(args),
   }
-  const builtins = aliases.flatMap(([target, found]) => {
-    const modules = modulesOf(found.filter(({ builtin }) => builtin))
+  const builtins = matching.flatMap(([target, modules]) => {
     const builtin = findBuiltin(snapshot, world, target, modules)
     return builtin === null ? [] : [[target.address, builtin] as const]
   })
   return { ...world, builtins: new Map(builtins) }
 }
 
-function namesOf(aliases: readonly { readonly module: string }[]): readonly string[] {
-  return [...new Set(aliases.map(({ module }) => module))]
-}
-
-function modulesOf(aliases: readonly { readonly module: string }[]): readonly string[] {
-  return namesOf(aliases).filter(registersDriver)
+function findLoadable(kernel: InstalledKernel, target: PciFunction): readonly string[] {
+  const loadable = findAliases(kernel, target).filter(({ builtin }) => !builtin)
+  return [...new Set(loadable.map(({ module }) => module))]
 }
 
 function findExplained(snapshot: Snapshot): ReadonlySet<string> {
@@ -100,10 +97,10 @@ function learnNames(
 ): ReadonlyMap<string, string> {
   const names = new Map<string, string>()
   for (const { address, driver } of functions) {
-    if (driver === null || isVfioDriver(driver) || snapshot.loadedModules.has(foldModuleName(driver))) continue
+    if (driver === null || isVfioDriver(driver) || snapshot.loadedModules.has(foldName(driver))) continue
     const [module, ...others] = (candidates.get(address) ?? []).filter((each) => snapshot.loadedModules.has(each))
     if (module === undefined || others.length > 0 || isDriverNameKnown(module)) continue
-    if (foldModuleName(driver) !== module) names.set(module, driver)
+    if (foldName(driver) !== module) names.set(module, driver)
   }
   return names
 }
@@ -114,27 +111,16 @@ function findBuiltin(
   snapshot: Snapshot,
   world: WithoutBuiltins,
   target: PciFunction,
-  aliased: readonly string[],
+  { loadable, builtin: [module] }: DriverModules,
 ): Builtin | null {
   const { kernel, isSame, driverOf } = world
-  const known = classDrivers.find(
-    ({ module, classes }) => kernel.modules.get(module) === 'builtin' && classes.test(target.class),
-  )
-  const module = aliased[0] ?? known?.module
   if (module !== undefined) return { driver: driverOf(module), certain: true, because: `${module} is built in` }
   const now = target.driver
-  if (now === null || isVfioDriver(now) || isOfModule(snapshot, world, target, now)) return null
+  if (now === null || isVfioDriver(now) || isOfModule(snapshot, now, { loadable, driverOf })) return null
   // What built-in drivers match stands nowhere before kernel 6.18; that this one holds the function shows it.
   if (isSame) return { driver: now, certain: true, because: `${now} is built in to this kernel` }
   if (now === 'pcieport' && kernel.config.get('CONFIG_PCIEPORTBUS') === 'y') {
     return { driver: now, certain: true, because: 'CONFIG_PCIEPORTBUS=y' }
   }
   return { driver: now, certain: false, because: `another kernel boots, and whether it has ${now} cannot be told` }
-}
-
-function isOfModule(snapshot: Snapshot, world: WithoutBuiltins, { address }: PciFunction, driver: string): boolean {
-  if (snapshot.loadedModules.has(foldModuleName(driver))) return true
-  const candidates = world.candidates.get(address) ?? []
-  if (candidates.some((module) => world.driverOf(module) === driver)) return true
-  return [...snapshot.loadedModules].some((module) => isDriverNameKnown(module) && findDriverName(module) === driver)
 }

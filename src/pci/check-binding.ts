@@ -2,11 +2,11 @@ import { error } from '../core/diagnostic.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { refuse } from '../core/refuse.ts'
 import type { PciFunction } from '../core/snapshot.ts'
-import { formatSlot } from './address.ts'
 import { findBuiltinDrivers } from './builtin-drivers.ts'
+import { noteSeveral } from './choose-devices.ts'
 import { staysAsBridge } from './closure-parts.ts'
 import { describeFunction } from './describe-function.ts'
-import { findFunctionsById } from './devices.ts'
+import { areOneDevice, findFunctionsById } from './devices.ts'
 import { formatPciId } from './id.ts'
 import type { PciId } from './id.ts'
 import type { Targets } from './targets.ts'
@@ -36,12 +36,12 @@ export function checkBridges(named: readonly PciFunction[]): readonly Diagnostic
   )
 }
 
-/** Functions of one device may share an id; several devices cannot be told apart by it. */
+/** Functions of one device may share an id, and all of them are meant: a note. Several devices cannot be told apart by it. */
 export function checkSharedIds({ snapshot, options }: Targets, ids: readonly PciId[]): readonly Diagnostic[] {
   return ids.flatMap((id) => {
     const functions = findFunctionsById(snapshot, id).filter((found) => !staysAsBridge(found))
-    const slots = new Set(functions.map((found) => formatSlot(found.address)))
-    return slots.size > 1 ? [sharedId(formatPciId(id), functions, options)] : []
+    if (!areOneDevice(functions)) return [sharedId(formatPciId(id), functions, options)]
+    return functions.length > 1 ? [noteSeveral({ id: formatPciId(id) }, functions)] : []
   })
 }
 

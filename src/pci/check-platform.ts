@@ -2,16 +2,17 @@ import { error, warning } from '../core/diagnostic.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import type { TaskOptions } from '../core/module.ts'
 import { refuse } from '../core/refuse.ts'
-import type { PciFunction, Snapshot } from '../core/snapshot.ts'
+import type { InstalledKernel, PciFunction, Snapshot } from '../core/snapshot.ts'
 import { describeFunction } from './describe-function.ts'
 import { findNativeDrivers, isVfioDriver } from './devices.ts'
 import { findCompanions } from './groups.ts'
 import { isIommuActive, judgeRemapping } from './iommu.ts'
+import { findBootable, noteLeftOver } from './kernels.ts'
 import type { Targets } from './targets.ts'
 
 export function checkVfio({ snapshot }: Targets): readonly Diagnostic[] {
-  const lacking = snapshot.kernels.filter((kernel) => (kernel.modules.get('vfio_pci') ?? 'absent') === 'absent')
-  if (snapshot.kernels.length > 0 && lacking.length === 0) return []
+  const lacking = findBootable(snapshot).filter(lacksVfio)
+  if (snapshot.kernels.length > 0 && lacking.length === 0) return noteLeftOver(snapshot, lacksVfio)
   const releases = lacking.map((kernel) => kernel.release).join(', ')
   return [
     error('VFIO_MISSING', releases === '' ? 'no installed kernel was found' : `kernel ${releases} has no vfio-pci`, {
@@ -19,6 +20,10 @@ export function checkVfio({ snapshot }: Targets): readonly Diagnostic[] {
       evidence: lacking.map((kernel) => `/lib/modules/${kernel.release}: no vfio-pci`),
     }),
   ]
+}
+
+export function lacksVfio({ modules }: InstalledKernel): boolean {
+  return (modules.get('vfio_pci') ?? 'absent') === 'absent'
 }
 
 export function checkGroups(targets: Targets): readonly Diagnostic[] {

@@ -62,7 +62,7 @@ function chooseOne(snapshot: Snapshot, selector: DeviceSelector, options: Pick<T
   if (match.address !== undefined) return chooseByAddress(snapshot, match, options)
   const functions = snapshot.pci.filter((found) => isMatch(snapshot, match, found)).toSorted(byAddress)
   if (functions.length === 0) return { functions, diagnostics: [absent(formatMatch(match))] }
-  return { functions, diagnostics: functions.length > 1 ? [several(match, functions)] : [] }
+  return { functions, diagnostics: functions.length > 1 ? [noteSeveral(match, functions)] : [] }
 }
 
 type Parsed = DeviceMatch | { readonly diagnostic: Diagnostic }
@@ -182,7 +182,7 @@ function absent(what: string): Diagnostic {
   })
 }
 
-function several(match: DeviceMatch, functions: readonly PciFunction[]): Diagnostic {
+export function noteSeveral(match: DeviceMatch, functions: readonly PciFunction[]): Diagnostic {
   return note('DEVICES_SEVERAL', `${functions.length} devices are ${formatMatch(match)}: all of them are meant`, {
     evidence: functions.map(describeFunction),
   })

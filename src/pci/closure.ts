@@ -9,7 +9,10 @@ export type Closure = {
   /** The first that was asked about. */
   readonly target: PciAddress
   readonly targets: readonly PciAddress[]
-  /** Every endpoint that must travel: the targets and all endpoints of their IOMMU groups. Never a bridge. */
+  /**
+   * Every endpoint that must travel: the targets and all endpoints of their IOMMU groups, or of their graphics cards where
+   * the kernel made no groups. Never a bridge.
+   */
   readonly members: readonly PciAddress[]
   /** Bridges of these groups, other than a target: they keep their port driver and are never bound to vfio-pci. */
   readonly bridgesLeftOut: readonly PciAddress[]

@@ -1,10 +1,9 @@
 import { foldName } from '../core/fold-name.ts'
 import type { InstalledKernel, PciFunction, Snapshot } from '../core/snapshot.ts'
-import { comparePciAddresses } from './address.ts'
+import { comparePciAddresses, formatSlot } from './address.ts'
 import type { PciId } from './id.ts'
+import { findBootable } from './kernels.ts'
 import { matchesAlias } from './match-alias.ts'
-
-export { foldName as foldModuleName } from '../core/fold-name.ts'
 
 export function hasId(candidate: PciFunction, id: PciId): boolean {
   if (candidate.vendor !== id.vendor || candidate.device !== id.device) return false
@@ -22,6 +21,17 @@ export function byAddress(a: PciFunction, b: PciFunction): number {
 }
 
 /**
+ * Those of one slot; true of none. A virtual function is a device of its own: its number follows from offset and stride
+ * (PCI Express, SR-IOV capability), and what shares its slot is there by chance.
+ */
+export function areOneDevice(functions: readonly PciFunction[]): boolean {
+  const devices = functions.map(({ address, physicalFunction }) =>
+    physicalFunction === null ? formatSlot(address) : address,
+  )
+  return new Set(devices).size <= 1
+}
+
+/**
  * A PCI-to-PCI bridge: header type 1 or 2, or class 0604, whatever its programming interface. It stays with the host and does not make a group
  * unviable. 0600 (host bridge) stays too and has no driver; 0680 (NVSwitch and the like) is an endpoint.
  */
@@ -31,6 +41,10 @@ export function isBridge(candidate: PciFunction): boolean {
 
 export function isHostBridge(candidate: PciFunction): boolean {
   return candidate.class.startsWith('0600')
+}
+
+export function isDisplay(candidate: PciFunction): boolean {
+  return candidate.class.startsWith('03')
 }
 
 /** Drivers that take part in giving a device away; never "native". */
@@ -51,26 +65,10 @@ export function hasDriver(found: PciFunction, driver: string | null): boolean {
   return found.driver === driver || (driver === 'vfio-pci' && /vfio[_-]pci$/.test(found.driver))
 }
 
-export type NativeDriver = {
-  /** Folded module name. */
-  readonly module: string
-  /** Releases of the kernels in which it is built in. */
-  readonly builtinIn: readonly string[]
-}
-
-/** Modules that would bind this function by its alias, over all installed kernels, sorted by name. */
-export function findNativeDrivers(snapshot: Snapshot, target: PciFunction): readonly NativeDriver[] {
-  const found = new Map<string, Set<string>>()
-  for (const kernel of snapshot.kernels) {
-    for (const alias of findAliases(kernel, target)) {
-      const releases = found.get(alias.module) ?? new Set()
-      if (alias.builtin) releases.add(kernel.release)
-      found.set(alias.module, releases)
-    }
-  }
-  return [...found]
-    .map(([module, releases]) => ({ module, builtinIn: [...releases] }))
-    .toSorted((a, b) => (a.module < b.module ? -1 : 1))
+/** Folded names of the modules that would bind this function by its alias, over all kernels that may boot, sorted. */
+export function findNativeDrivers(snapshot: Snapshot, target: PciFunction): readonly string[] {
+  const aliases = findBootable(snapshot).flatMap((kernel) => findAliases(kernel, target))
+  return [...new Set(aliases.map(({ module }) => module))].toSorted()
 }
 
 type Alias = { readonly module: string; readonly builtin: boolean }

@@ -28,8 +28,13 @@ export function parsePciId(text: string): ParsedId {
   }
 }
 
+/** `10de:1c82`, of an id or of a function. */
+export function formatShortId({ vendor, device }: Pick<PciId, 'vendor' | 'device'>): string {
+  return `${vendor}:${device}`
+}
+
 export function formatPciId(id: PciId): string {
-  const short = `${id.vendor}:${id.device}`
+  const short = formatShortId(id)
   if (id.subsystemVendor === null || id.subsystemDevice === null) return short
   return `${short}:${id.subsystemVendor}:${id.subsystemDevice}`
 }

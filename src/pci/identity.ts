@@ -1,6 +1,6 @@
 import type { DeviceIdentity } from '../core/claim.ts'
 import type { PciFunction, Snapshot } from '../core/snapshot.ts'
-import { formatPciId } from './id.ts'
+import { formatShortId } from './id.ts'
 
 /** What a record keeps of a function, to know it again. */
 export function identify(found: PciFunction): DeviceIdentity {
@@ -13,11 +13,6 @@ export function identify(found: PciFunction): DeviceIdentity {
     serial: found.serial,
     slotPath: formatSlotPath(found),
   }
-}
-
-/** `10de:1c82` */
-export function formatShortId({ vendor, device }: PciFunction): string {
-  return formatPciId({ vendor, device, subsystemVendor: null, subsystemDevice: null })
 }
 
 /** `pci0000:00`, bridges by device and function: `0000:00/01.3/00.0`. The kernel numbers buses anew, slots stay. */

@@ -1,5 +1,6 @@
 import type { InstalledKernel, PciFunction, Snapshot } from '../core/snapshot.ts'
 import { isSameName, parseKernelCommandLine } from '../formats/kernel-arguments.ts'
+import { findBootable } from './kernels.ts'
 
 export type Judgement = { readonly state: 'on' | 'off' | 'unknown'; readonly evidence: readonly string[] }
 
@@ -137,11 +138,8 @@ export function needsIntelArgument(snapshot: Snapshot, functions: readonly PciFu
   if (snapshot.cpu.vendor !== 'GenuineIntel') return false
   const isIntegrated = functions.some(isIntelGraphics)
   const needed = isIntegrated ? defaults.slice(0, 1) : defaults
-  if (
-    snapshot.kernels.length > 0 &&
-    snapshot.kernels.every(({ config }) => needed.some((name) => config.get(name) === 'y'))
-  )
-    return false
+  const kernels = findBootable(snapshot)
+  if (kernels.length > 0 && kernels.every(({ config }) => needed.some((name) => config.get(name) === 'y'))) return false
   const isGiven = parseKernelCommandLine(snapshot.commandLine).some(
     ({ name, value }) => name === 'intel_iommu' && (value ?? '').split(',').includes('on'),
   )

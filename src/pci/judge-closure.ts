@@ -2,9 +2,9 @@ import { error, hasErrors, note, warning, type Diagnostic } from '../core/diagno
 import type { PciFunction, Snapshot } from '../core/snapshot.ts'
 import { parseKernelCommandLine } from '../formats/kernel-arguments.ts'
 import { formatSlot } from './address.ts'
-import { staysAsBridge, type ClosureParts } from './closure-parts.ts'
+import { findCard, staysAsBridge, type ClosureParts } from './closure-parts.ts'
 import { describeFunction } from './describe-function.ts'
-import { isDisplay, judgeHost } from './judge-host.ts'
+import { judgeHost } from './judge-host.ts'
 import { findDomainOwner, findVirtualFunctions, isVmd } from './tree.ts'
 
 /**
@@ -47,7 +47,7 @@ function areCards(members: readonly PciFunction[]): boolean {
   const slots = new Set(members.map(({ address }) => formatSlot(address)))
   return [...slots].every((slot) => {
     const card = members.filter(({ address }) => formatSlot(address) === slot)
-    return card.length === 1 || (card.some(isDisplay) && new Set(card.map(({ vendor }) => vendor)).size === 1)
+    return card.length === 1 || card.every((member) => findCard(card, member).length === card.length)
   })
 }
 

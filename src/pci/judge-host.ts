@@ -2,6 +2,7 @@ import { error, warning, type Diagnostic } from '../core/diagnostic.ts'
 import type { PciFunction, Snapshot } from '../core/snapshot.ts'
 import type { ClosureParts } from './closure-parts.ts'
 import { describeFunction } from './describe-function.ts'
+import { isDisplay } from './devices.ts'
 import { findLivesOn } from './lives-on/find-lives-on.ts'
 import { formatUse, useNames } from './lives-on/use-names.ts'
 import type { Unknown, Use, UseOf } from './lives-on/use.ts'
@@ -17,10 +18,6 @@ export function judgeHost(snapshot: Snapshot, parts: ClosureParts): Diagnostic[]
     ...judgeKeyboard(snapshot, parts),
     ...judgeStorage(snapshot, parts),
   ]
-}
-
-export function isDisplay(candidate: PciFunction): boolean {
-  return candidate.class.startsWith('03')
 }
 
 /** A keyboard or a watchdog is missed, but the host lives; what else stands on a function it does not outlive. */

@@ -34,6 +34,8 @@ export type HostOverrides = {
 type KernelOverrides = {
   readonly release?: string
   readonly running?: boolean
+  readonly image?: InstalledKernel['image']
+  readonly initrd?: InstalledKernel['initrd']
   readonly modules?: Readonly<Record<string, 'loadable' | 'builtin' | 'absent'>>
   readonly builtinAliases?: readonly string[]
   readonly config?: Readonly<Record<string, string>>

@@ -17,6 +17,8 @@ const usb = pciFunction({
   modalias: 'pci:v00001B36d0000000Dsv00001AF4sd00001100bc0Csc03i30',
 })
 const loadable = { pattern: 'pci:v00001B36d00000002sv*sd*bc*sc*i*', module: '8250_pci', builtin: false }
+const other = { ...loadable, module: 'other_serial' }
+const renesas = { pattern: 'pci:v*d*sv*sd*bc0Csc03i30*', module: 'xhci_pci_renesas', builtin: false }
 const release = kernel({}).release
 
 type Row = readonly [
@@ -46,6 +48,25 @@ const rows: readonly Row[] = [
     usb,
     ['xhci_pci'],
   ],
+  [
+    'a driver of its class is built in, and a module matches as well',
+    { kernels: [kernel({ modules: new Map([['xhci_pci', 'builtin']]), pciAliases: [renesas] })] },
+    usb,
+    ['xhci_pci'],
+  ],
+  ['a module matches that is not loaded', { kernels: [kernel({ pciAliases: [other] })] }, serial, ['serial']],
+  [
+    'a module matches that is loaded, and may have its driver under that name',
+    { kernels: [kernel({ pciAliases: [other] })], loadedModules: new Set(['other_serial']) },
+    serial,
+    [],
+  ],
+  [
+    'what only makes udev load it registers no driver',
+    { kernels: [kernel({ pciAliases: [{ ...loadable, module: 'sp5100_tco', builtin: true }] })] },
+    { ...serial, driver: null },
+    [],
+  ],
 ]
 
 for (const [title, host, target, expected] of rows) {
@@ -58,3 +79,10 @@ for (const [title, host, target, expected] of rows) {
     for (const { releases } of found) t.deepEqual(releases, [release])
   })
 }
+
+test('only kernels that may boot are looked at, each by itself', (t) => {
+  const builtin = kernel({ release: '6.12.0-1-amd64', modules: new Map([['xhci_pci', 'builtin']]) })
+  const leftOver = kernel({ release: '5.10.0-8-amd64', image: null, initrd: null, modules: builtin.modules })
+  const host = snapshot({ kernels: [leftOver, kernel({ pciAliases: [renesas] }), builtin], pci: [usb] })
+  t.deepEqual(findBuiltinDrivers(host, usb), [{ name: 'xhci_pci', releases: ['6.12.0-1-amd64'] }])
+})

@@ -71,3 +71,33 @@ test('audio of a card in a group of its own is a sibling, not a member', (t) => 
   t.deepEqual(closure.members, [gpu.address])
   t.deepEqual(closure.slotSiblings, [audio.address])
 })
+
+const card = {
+  display: pciFunction({ address: '0000:0b:00.0', class: '030000', vendor: '1002' }),
+  audio: pciFunction({ address: '0000:0b:00.1', class: '040300', vendor: '1002' }),
+  usb: pciFunction({ address: '0000:0b:00.3', class: '0c0330', vendor: '1022' }),
+}
+
+for (const [title, target, members] of [
+  ['a display', card.display, [card.display, card.audio]],
+  ['its audio', card.audio, [card.display, card.audio]],
+  ['another vendor in the slot', card.usb, [card.usb]],
+] as const) {
+  test(`without groups a graphics card travels as one: ${title}`, (t) => {
+    const closure = computeClosure(snapshot({ pci: Object.values(card) }), [target.address])
+    const addresses = members.map(({ address }) => address)
+    t.deepEqual(closure.members, addresses)
+    t.is(closure.verdict, 'cannot-tell')
+    const told = closure.diagnostics.filter(({ code }) => code === 'GROUP_COMPANIONS').length
+    t.is(told, members.length - 1)
+  })
+}
+
+test('without groups other functions of a slot stay, virtual ones of a display too', (t) => {
+  const ports = ['0000:05:00.0', '0000:05:00.1'].map((address) => pciFunction({ address }))
+  t.deepEqual(computeClosure(snapshot({ pci: ports }), ['0000:05:00.0']).members, ['0000:05:00.0'])
+  const display = pciFunction({ address: '0000:00:02.0', class: '030000' })
+  const virtual = { ...display, address: '0000:00:02.1', physicalFunction: display.address }
+  const host = snapshot({ pci: [display, virtual] })
+  for (const { address } of [display, virtual]) t.deepEqual(computeClosure(host, [address]).members, [address])
+})
