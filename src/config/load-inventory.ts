@@ -69,8 +69,13 @@ function configurationIgnored(): Diagnostic {
   })
 }
 
+/** What counts without `-i`, as far as it is there: one of them, or it is a mistake. */
+export function defaultInventories(cwd: string): readonly string[] {
+  return ['inventory.yaml', 'inventory'].filter((name) => existsSync(join(cwd, name)))
+}
+
 function defaultSources({ cwd, diagnostics }: Loading): readonly string[] {
-  const found = ['inventory.yaml', 'inventory'].filter((name) => existsSync(join(cwd, name)))
+  const found = defaultInventories(cwd)
   if (found.length === 1) return found
   const hint = 'name one: -i PATH, or hosts with a comma: -i root@pve1,'
   const missing = 'there is neither ./inventory.yaml nor ./inventory/'
