@@ -1,8 +1,9 @@
 import { hasErrors, type Diagnostic } from '../core/diagnostic.ts'
 import { exitCodes } from '../core/exit-codes.ts'
+import type { HostDocument } from '../report/documents.ts'
 import { startProgress } from '../report/progress.ts'
 import { exitCodeOf, printDiagnostics, refuseUsage } from './finish.ts'
-import { planHosts, type PlannedHosts } from './plan-hosts.ts'
+import { planHosts, type HostResult, type PlannedHosts } from './plan-hosts.ts'
 import type { RunContext } from './run-context.ts'
 
 /** `passway plan PLAYBOOK…`: reads, shows, writes nothing on any host. */
@@ -36,20 +37,22 @@ async function show(
   { diagnostics, hosts }: PlannedHosts,
   playbooks: readonly string[],
 ): Promise<void> {
-  const { hostPlanDocument, renderFleet, renderHostPlan } = await import('./show-plans.ts')
+  const { endingOf, hostPlanDocument, renderFleet, renderHostPlan } = await import('./show-plans.ts')
+  const command = { verb: 'plan', playbooks }
+  const document = (host: HostResult): HostDocument => {
+    const ending = endingOf(context, host, command)
+    return { ...hostPlanDocument(host), next: ending === null ? [] : [ending.next] }
+  }
   if (context.options.json === true) {
     const [{ formatDocument }, { tool }] = await Promise.all([
       import('../report/documents.ts'),
       import('../core/tool.ts'),
     ])
-    context.write(formatDocument({ format: 1, tool, diagnostics, hosts: hosts.map(hostPlanDocument) }))
+    context.write(formatDocument({ format: 1, tool, diagnostics, hosts: hosts.map(document) }))
     return
   }
   printDiagnostics(context, diagnostics)
-  const blocks = [
-    ...hosts.map((host) => renderHostPlan(context, host, { verb: 'plan', playbooks })),
-    renderFleet(hosts),
-  ]
+  const blocks = [...hosts.map((host) => renderHostPlan(context, host, command)), renderFleet(hosts)]
   const text = blocks.filter((block) => block !== '').join('\n\n')
   if (text !== '') context.write(`${text}\n`)
 }

@@ -133,7 +133,8 @@ for (const out of ['near.yaml', 'inventory.yaml', './near.yaml', 'link', 'host',
 test('plan --out replaces an earlier plan, and a file that is empty', async (t) => {
   const cwd = await makeFleet(t)
   writeFileSync(join(cwd, 'my.plan'), '', { mode: 0o644 })
-  for (const _again of [1, 2]) t.is((await runCli(['plan', 'near.yaml', '--out', 'my.plan'], { cwd })).code, 0)
+  for (const time of ['first', 'second'])
+    t.is((await runCli(['plan', 'near.yaml', '--out', 'my.plan'], { cwd })).code, 0, time)
   t.is(statSync(join(cwd, 'my.plan')).mode & 0o777, 0o600)
 })
 
