@@ -1,7 +1,16 @@
 #!/usr/bin/env node
 import { setMaxListeners } from 'node:events'
 import { Command, CommanderError } from 'commander'
-import { addHosts, addOutput, addReboot, addTrial, collect, findContradiction } from './commands/declare-options.ts'
+import {
+  addConnections,
+  addHosts,
+  addOutput,
+  addReboot,
+  addText,
+  addTrial,
+  collect,
+  findContradiction,
+} from './commands/declare-options.ts'
 import { refuseUsage } from './commands/finish.ts'
 import { guardOutput } from './commands/guard-output.ts'
 import { NobodyToAsk, QuestionLeft } from './commands/nobody-to-ask.ts'
@@ -179,11 +188,13 @@ addHosts(
   ),
 )
 
-addHosts(
-  addCommand(
-    'init',
-    'Shows a host, asks which devices are for guests, writes an inventory and a playbook.',
-    'passway init -i root@pve1,',
+addText(
+  addConnections(
+    addCommand(
+      'init',
+      'Shows a host, asks which devices are for guests, writes an inventory and a playbook.',
+      'passway init -i root@pve1,',
+    ),
   ),
 )
 

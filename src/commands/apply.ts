@@ -7,10 +7,10 @@ import { startProgress, type Progress } from '../report/progress.ts'
 import { applyHosts, isWritten, unwritten } from './apply-hosts.ts'
 import { confirm } from './ask.ts'
 import { createRunId } from './controller.ts'
-import { exitCodeOf, finish } from './finish.ts'
+import { exitCodeOf, finish, refuseUsage } from './finish.ts'
 import { planHosts, type HostResult, type PlannedHosts } from './plan-hosts.ts'
 import type { RunContext } from './run-context.ts'
-import { findSavedPlan } from './saved-plan.ts'
+import { findInexact, findSavedPlan, type SavedPlan } from './saved-plan.ts'
 import { hostPlanDocument, renderFleet, renderHostPlan } from './show-plans.ts'
 import type { Again } from './write-plan.ts'
 
@@ -26,8 +26,11 @@ export async function runApply(given: RunContext, args: readonly string[]): Prom
   }
 }
 
-async function planAndApply(context: RunContext, args: readonly string[], progress: Progress): Promise<number> {
-  const { again, planned } = await makePlans(context, args, progress)
+async function planAndApply(given: RunContext, args: readonly string[], progress: Progress): Promise<number> {
+  const saved = findSaved(given, args)
+  const inexact = saved && findInexact(given)
+  if (inexact !== undefined) return refuseUsage(given, inexact)
+  const { context, again, planned } = await makePlans(given, { args, saved }, progress)
   progress.end()
   if (hasErrors(planned.diagnostics)) return finish(context, { diagnostics: planned.diagnostics, hosts: [], text: [] })
   const shown =
@@ -44,17 +47,33 @@ async function planAndApply(context: RunContext, args: readonly string[], progre
   return applyHosts(context, { planned, due, run })
 }
 
+/** A saved plan stands alone; playbooks may be several. */
+function findSaved({ cwd }: RunContext, args: readonly string[]): SavedPlan | undefined {
+  return args.length === 1 && args[0] !== undefined ? findSavedPlan(resolve(cwd, args[0])) : undefined
+}
+
 type Made = {
+  /** Of a saved plan: with its inventory, so that commands to run next find the hosts as well. */
+  readonly context: RunContext
   readonly planned: PlannedHosts
   readonly again: Again
 }
 
-async function makePlans(context: RunContext, args: readonly string[], progress: Progress): Promise<Made> {
-  const saved = args.length === 1 && args[0] !== undefined ? findSavedPlan(resolve(context.cwd, args[0])) : undefined
+async function makePlans(
+  given: RunContext,
+  { args, saved }: { readonly args: readonly string[]; readonly saved: SavedPlan | undefined },
+  progress: Progress,
+): Promise<Made> {
   if (saved === undefined)
-    return { planned: await planHosts(context, args, progress), again: { verb: 'apply', playbooks: args } }
-  const { planSaved } = await import('./plan-saved.ts')
-  return { planned: await planSaved(context, saved, progress), again: { verb: 'plan', playbooks: saved.playbooks } }
+    return {
+      context: given,
+      planned: await planHosts(given, args, progress),
+      again: { verb: 'apply', playbooks: args },
+    }
+  const { planSaved, shortPath, withInventoryOf } = await import('./plan-saved.ts')
+  const context = withInventoryOf(given, saved)
+  const playbooks = saved.playbooks.map((path) => shortPath(context.cwd, path))
+  return { context, planned: await planSaved(context, saved, progress), again: { verb: 'plan', playbooks } }
 }
 
 function printBlocks(context: RunContext, blocks: readonly string[]): void {

@@ -119,9 +119,10 @@ function describeClosed(context: RunContext, trial: Trial, status: BootStatus): 
     const late = { ...trial, record: last.id }
     return describe(context, late, endReverted(context, late, status, []))
   }
-  const fields = { record: null, state: last?.state ?? null, reboot: 'none', regenerated: [], leftToDo: [] } as const
+  const newest = { record: last?.id ?? null, state: last?.state ?? null }
+  const fields = { ...newest, reboot: 'none', regenerated: [], leftToDo: [] } as const
   const document = { host: trial.address.name, status: 'ok', diagnostics: [], ...fields, next: [], boot: [] } as const
-  const shown = { ...document, outcome: 'nothing to confirm', rows: [], ending: null }
+  const shown = { ...document, record: null, outcome: 'nothing to confirm', rows: [], ending: null }
   return { document, text: renderDone(shown, textOptions(context)) }
 }
 

@@ -5,16 +5,25 @@ import type { CommandOptions } from './run-context.ts'
 const common = 'Common options:'
 
 export function addOutput(command: Command): Command {
+  command.optionsGroup(common).option('--json', 'print one JSON document on standard output, and nothing else')
+  return addText(command)
+}
+
+/** Of a command that talks with a person. */
+export function addText(command: Command): Command {
   return command
     .optionsGroup(common)
-    .option('--json', 'print one JSON document on standard output, and nothing else')
     .option('--no-color', 'no colours (also: NO_COLOR, or output that is no terminal)')
     .option('-v, --verbose', 'show more: tasks that hold, every driver')
     .helpOption('-h, --help', 'show this help')
 }
 
 export function addHosts(command: Command): Command {
-  command
+  return addOutput(addConnections(command))
+}
+
+export function addConnections(command: Command): Command {
+  return command
     .optionsGroup(common)
     .option(
       '-i, --inventory <path|hosts>',
@@ -28,7 +37,6 @@ export function addHosts(command: Command): Command {
     .option('-u, --user <name>', 'log in as this user')
     .option('--private-key <file>', 'log in with this key')
     .option('--forks <n>', 'hosts at a time', parseCount, 20)
-  return addOutput(command)
 }
 
 export function addReboot(command: Command): Command {
@@ -53,8 +61,8 @@ export function addTrial(command: Command): Command {
     .addOption(
       new Option(
         '--confirm-within <time>',
-        'how long a trial runs unconfirmed before it undoes itself (10m)',
-      ).argParser(parseDuration),
+        'how long a trial runs unconfirmed before it undoes itself (default: 10m)',
+      ).argParser(parseTrialTime),
     )
 }
 
@@ -86,7 +94,16 @@ function parseShare(value: string): string {
 }
 
 function parseDuration(value: string): number {
-  const match = /^([1-9]\d*)(s|m|h)?$/.exec(value)
-  if (!match) throw new InvalidArgumentError('a duration is wanted (90s, 10m, 1h)')
-  return Number(match[1]) * { s: 1_000, m: 60_000, h: 3_600_000 }[(match[2] ?? 's') as 's' | 'm' | 'h']
+  const match = /^([1-9]\d*)(s|m|h)$/.exec(value)
+  if (!match) throw new InvalidArgumentError('a duration with its unit is wanted (90s, 10m, 1h)')
+  return Number(match[1]) * { s: 1_000, m: 60_000, h: 3_600_000 }[match[2] as 's' | 'm' | 'h']
+}
+
+const shortestTrialMs = 60_000
+
+/** Less than a boot takes would take every trial back. */
+function parseTrialTime(value: string): number {
+  const milliseconds = parseDuration(value)
+  if (milliseconds >= shortestTrialMs) return milliseconds
+  throw new InvalidArgumentError('it counts from the start of the kernel: at least 60s is wanted')
 }

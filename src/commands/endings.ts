@@ -10,7 +10,11 @@ import type { RunContext } from './run-context.ts'
 export type Ending = { readonly state: string; readonly next: string }
 
 /** The command that is run, to be run again. */
-export type Command = { readonly verb: string; readonly playbooks?: readonly string[] }
+export type Command = {
+  readonly verb: string
+  readonly playbooks?: readonly string[]
+  readonly flags?: readonly string[]
+}
 
 /** Of a host to which nothing that writes was sent. */
 export function endingUnwritten(
@@ -23,9 +27,12 @@ export function endingUnwritten(
   }: { readonly status: HostStatus; readonly diagnostics: readonly Diagnostic[]; readonly command: Command },
 ): Ending | null {
   if (status === 'ok') return null
-  const again = (flags: readonly string[] = []): string =>
-    commandLine(context, command.verb, { host: address.name, playbooks: command.playbooks ?? [], flags })
-  if (status === 'refused') return { state: 'as it was: this was refused before anything was written', next: again() }
+  const again = (flags: readonly string[] = []): string => commandAgain(context, address.name, command, flags)
+  if (status === 'refused')
+    return {
+      state: 'as it was: this was refused before anything was written',
+      next: again(insistingFlags(command, diagnostics)),
+    }
   if (diagnostics.some(({ code }) => code.startsWith('BECOME_')))
     return { state: 'as it was: passway did not become root there', next: again(['-b', '-K']) }
   if (status === 'unreachable')
@@ -40,6 +47,22 @@ export function endingUnwritten(
   }
 }
 
+function commandAgain(context: RunContext, host: string, command: Command, more: readonly string[]): string {
+  const { verb, playbooks = [], flags = [] } = command
+  return commandLine(context, verb, { host, playbooks, flags: [...new Set([...flags, ...more])] })
+}
+
+/** What lets a command through that was refused, once a person has looked; by code. */
+const insisting: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  apply: { TRIAL_UNSUPPORTED: '--no-trial' },
+  rollback: { NEWER_RECORDS: '--through', CHANGED_SINCE: '--force' },
+}
+
+function insistingFlags({ verb }: Command, diagnostics: readonly Diagnostic[]): string[] {
+  const codes = diagnostics.filter(({ severity }) => severity === 'error').map(({ code }) => code)
+  return Object.entries(insisting[verb] ?? {}).flatMap(([code, flag]) => (codes.includes(code) ? [flag] : []))
+}
+
 /** Of a host on which the agent ran; null where all went well. */
 export function endingWritten(
   context: RunContext,
@@ -51,7 +74,7 @@ export function endingWritten(
   }: { readonly result: ApplyResult; readonly boot: RebootOutcome | null; readonly command: Command },
 ): Ending | null {
   const host = address.name
-  const again = commandLine(context, command.verb, { host, playbooks: command.playbooks ?? [] })
+  const again = commandAgain(context, host, command, [])
   const records = commandLine(context, 'records', { host })
   const wanted = command.verb === 'rollback' ? ['reverted'] : ['committed', 'staged']
   const isWanted = wanted.includes(result.outcome)
@@ -75,8 +98,7 @@ export function endingWritten(
 function refusedNext(context: RunContext, host: string, { diagnostics }: ApplyResult, command: Command): string {
   const codes = diagnostics.map(({ code }) => code)
   if (codes.includes('LOCKED') || codes.includes('RECORD_OPEN')) return commandLine(context, 'records', { host })
-  const flags = codes.includes('TRIAL_UNSUPPORTED') ? ['--no-trial'] : []
-  return commandLine(context, command.verb, { host, playbooks: command.playbooks ?? [], flags })
+  return commandAgain(context, host, command, insistingFlags(command, diagnostics))
 }
 
 /** Of a host that was to boot; null where it booted as predicted. */

@@ -22,7 +22,7 @@ const files = { inventory: 'inventory.yaml', playbook: 'playbook.yaml' } as cons
 
 /** `passway init`: asks for a host and its devices and writes an inventory and a playbook. Writes nothing on the host. */
 export async function runInit(context: RunContext): Promise<number> {
-  if (!context.isInteractive || context.options.json === true)
+  if (!context.isInteractive)
     throw new NobodyToAsk(`init asks questions and needs a terminal; without one write two files:\n\n${exampleFiles}\n`)
   const host = await chooseHost(context)
   if ('diagnostics' in host) return finish(context, { ...host, hosts: [], text: [] })

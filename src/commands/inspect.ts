@@ -6,6 +6,7 @@ import { judgeHandover } from '../pci/judge-handover.ts'
 import { findLivesOn } from '../pci/lives-on/find-lives-on.ts'
 import type { HostDocument } from '../report/documents.ts'
 import { renderEnding } from '../report/done-text.ts'
+import { escapeForTerminal } from '../report/escape.ts'
 import { renderDiagnostic } from '../report/frame.ts'
 import { inspectFields } from '../report/inspect-document.ts'
 import { renderInspect } from '../report/inspect-text.ts'
@@ -52,7 +53,7 @@ async function inspectHost(context: RunContext, target: Target, addresses: reado
   const [closure, refusals] = judged === null ? [null, []] : [judged.closure, judged.refusals]
   const view = { host: host.name, snapshot, livesOn, diagnostics, closure, refusals }
   return {
-    document: { host: host.name, status, diagnostics, ...inspectFields(snapshot, view) },
+    document: { host: host.name, status, diagnostics, ...inspectFields(snapshot, view), next: [] },
     text: renderInspect(view, textOptions(context)),
   }
 }
@@ -62,12 +63,13 @@ function notRead(context: RunContext, { address }: Target, diagnostic: Diagnosti
   const status = reached ? 'failed' : 'unreachable'
   const diagnostics = [diagnostic]
   const ending = endingUnwritten(context, address, { status, diagnostics, command: { verb: 'inspect' } })
+  const next = ending === null ? [] : [ending.next]
   return {
-    document: { host: address.name, status, diagnostics },
+    document: { host: address.name, status, diagnostics, next },
     text: [
-      options.paint.strong(address.name),
+      options.paint.strong(escapeForTerminal(address.name)),
       renderDiagnostic(diagnostic, options),
-      ...renderEnding({ state: null, next: ending === null ? [] : [ending.next] }, options),
+      ...renderEnding({ state: ending?.state ?? null, next }, options),
     ].join('\n'),
   }
 }

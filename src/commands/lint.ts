@@ -1,4 +1,5 @@
 import { modules } from '../../modules/index.ts'
+import { lintFacts } from '../config/lint-facts.ts'
 import { lintTasks } from '../config/lint-tasks.ts'
 import { readExtraVariables } from '../config/extra-variables.ts'
 import { readPlaybooks } from '../config/read-playbooks.ts'
@@ -29,6 +30,7 @@ export async function runLint(context: RunContext, playbooks: readonly string[])
     ...headers.diagnostics,
     ...prepared.diagnostics,
     ...lintTasks(prepared.input.plays, modules),
+    ...lintFacts(prepared.input.plays),
     ...ofHosts,
   ])
   const tasks = prepared.input.plays.reduce((sum, play) => sum + play.tasks.length, 0)

@@ -1,3 +1,5 @@
+import { realpathSync } from 'node:fs'
+import { posix } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { readExtraVariables } from '../config/extra-variables.ts'
 import { readPlaybooks } from '../config/read-playbooks.ts'
@@ -216,10 +218,11 @@ function refuseDuplicates(hosts: readonly HostResult[]): HostResult[] {
       (other) => other !== host && machineOf(other) !== null && machineOf(other) === machineOf(host),
     )
     if (others.length === 0 || host.plan === null) return host
+    const { root } = host.target.address
     const names = others.map((other) => other.target.address.name).join(', ')
     const found = error('HOST_DUPLICATE', `${host.target.address.name} is the same machine as ${names}`, {
       hint: 'keep one of these names in the inventory, or leave the others out with --limit',
-      evidence: [`machine-id ${host.plan.machineId}`],
+      evidence: [root === null ? `machine-id ${host.plan.machineId}` : `the tree ${root}`],
     })
     return { ...host, status: 'refused', plan: { ...host.plan, diagnostics: [...host.plan.diagnostics, found] } }
   })
@@ -227,5 +230,15 @@ function refuseDuplicates(hosts: readonly HostResult[]): HostResult[] {
 
 function machineOf({ target, plan }: HostResult): string | null {
   const { root, connection, address, port } = target.address
-  return root === null ? (plan?.machineId ?? null) : JSON.stringify([root, connection, address, port])
+  if (root === null) return plan?.machineId ?? null
+  return JSON.stringify(connection === 'local' ? [realRoot(root)] : [posix.resolve(root), address, port])
+}
+
+/** Links may lead to the same tree. */
+function realRoot(root: string): string {
+  try {
+    return realpathSync(root)
+  } catch {
+    return root
+  }
 }

@@ -1,3 +1,5 @@
+import { relative, resolve } from 'node:path'
+import { defaultInventories } from '../config/load-inventory.ts'
 import { error, hasErrors, type Diagnostic } from '../core/diagnostic.ts'
 import { readSnapshot } from '../host/read-snapshot.ts'
 import type { Progress } from '../report/progress.ts'
@@ -6,16 +8,25 @@ import { describePlanned, notPlanned, type HostResult, type PlannedHosts } from 
 import { planTasks, readsOfSaved } from './plan-input.ts'
 import type { RunContext } from './run-context.ts'
 import { runHosts } from './run-hosts.ts'
-import { compareSaved, restoreTasks, type SavedHost, type SavedPlan } from './saved-plan.ts'
+import {
+  compareSaved,
+  restoreTasks,
+  unplannedWords,
+  type SavedHost,
+  type SavedPlan,
+  type UnplannedHost,
+} from './saved-plan.ts'
 
 /** Plans the resolved tasks of a saved plan again; hosts that came to something else are refused as stale. */
 export async function planSaved(context: RunContext, saved: SavedPlan, progress: Progress): Promise<PlannedHosts> {
-  const inventory = context.options.inventory ?? (saved.inventory.length > 0 ? saved.inventory : undefined)
-  const options = { ...context.options, ...(inventory && { inventory }) }
-  const found = await findAllHosts({ ...context, options })
+  const { options } = context
+  const found = await findAllHosts(context)
   const targets = new Map(found.targets.map((target) => [target.address.name, target]))
-  const missing = saved.hosts.filter(({ host }) => !targets.has(host) && options.limit === undefined)
-  const diagnostics = [...found.diagnostics, ...missing.map(hostMissing)]
+  const names = [...saved.hosts, ...(saved.unplanned ?? [])].map(({ host }) => host)
+  const missing = names.filter((host) => !targets.has(host) && options.limit === undefined)
+  const empty = names.some((host) => targets.has(host)) || missing.length > 0 ? [] : [noneSelected(context, names)]
+  const before = [...found.diagnostics, ...missing.map(hostMissing)]
+  const diagnostics = hasErrors(before) ? before : [...before, ...empty]
   if (hasErrors(diagnostics)) return { diagnostics, hosts: [] }
   const wanted = saved.hosts.flatMap((host) => {
     const target = targets.get(host.host)
@@ -25,10 +36,46 @@ export async function planSaved(context: RunContext, saved: SavedPlan, progress:
     planHostAgain(context, { saved, host, target }),
   )
   progress.show('')
-  return { diagnostics, hosts }
+  const unplanned = (saved.unplanned ?? []).flatMap((host) => {
+    const target = targets.get(host.host)
+    return target === undefined ? [] : [refuseUnplanned(target, host)]
+  })
+  return { diagnostics, hosts: [...hosts, ...unplanned] }
 }
 
-function hostMissing({ host }: SavedHost): Diagnostic {
+/** The run with the inventory of the plan, unless another is named; not named where it is what counts without `-i`. */
+export function withInventoryOf(context: RunContext, saved: SavedPlan): RunContext {
+  const { cwd, options } = context
+  if (options.inventory !== undefined || saved.inventory.length === 0) return context
+  const inventory = saved.inventory.map((source) => (source.includes(',') ? source : shortPath(cwd, source)))
+  const isDefault = inventory.join('\n') === defaultInventories(cwd).join('\n')
+  return isDefault ? context : { ...context, options: { ...options, inventory } }
+}
+
+/** As a person writes it: what lies below the working directory is named from there. */
+export function shortPath(cwd: string, path: string): string {
+  const short = relative(cwd, resolve(cwd, path))
+  return short === '' || short.startsWith('..') ? path : short
+}
+
+function noneSelected({ options: { limit } }: RunContext, names: readonly string[]): Diagnostic {
+  const which = limit === undefined ? 'no host' : `no host that --limit ${limit} selects`
+  return error('NO_HOSTS', `the saved plan has ${which}`, {
+    hint: 'plan again',
+    ...(names.length > 0 && { evidence: [`hosts: ${names.slice(0, 10).join(', ')}`] }),
+  })
+}
+
+function refuseUnplanned(target: Target, { host, status }: UnplannedHost): HostResult {
+  const diagnostic = error(
+    'HOST_NOT_PLANNED',
+    `${host} was not planned: it was ${unplannedWords[status]} when the plan was saved`,
+    { hint: 'plan again' },
+  )
+  return { ...notPlanned(target, { ok: false, reached: true, diagnostic }), status: 'refused' }
+}
+
+function hostMissing(host: string): Diagnostic {
   return error('HOST_UNKNOWN', `the plan is for ${host}, which the inventory does not name`, {
     hint: 'name the inventory of the plan with -i',
   })

@@ -29,12 +29,13 @@ export async function rebootAndCompare(
   address: HostAddress,
   { predicted, progress }: RebootWishes,
 ): Promise<RebootOutcome> {
-  progress.tell(address.name, 'rebooting')
-  if (address.connection === 'local' && address.root === null) return leave(context, address)
+  const tellAsked = (): void => progress.tell(address.name, 'rebooting')
+  if (address.connection === 'local' && address.root === null) return leave(context, address, tellAsked)
   const reboot = await rebootHost(address, {
     by: controllerName(),
     deadlineMs: rebootTimeout(context),
     intervalMs: context.bootIntervalMs,
+    onAsked: tellAsked,
     signal: context.signal,
     onTry: (attempt) => showTry(progress, address.name, attempt),
   })
@@ -48,10 +49,11 @@ export async function rebootAndCompare(
 }
 
 /** This machine: whoever waited for it would go down with it. */
-async function leave(context: RunContext, address: HostAddress): Promise<RebootOutcome> {
+async function leave(context: RunContext, address: HostAddress, tellAsked: () => void): Promise<RebootOutcome> {
   const asked = await requestReboot(address, { by: controllerName(), signal: context.signal })
   const { diagnostics } = asked
   if (!asked.ok) return describeFailure({ ok: false, asked: false, diagnostics, reached: asked.reached })
+  tellAsked()
   return { status: 'ok', rows: [], diagnostics, isAsked: true, isBack: false }
 }
 

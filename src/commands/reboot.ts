@@ -47,7 +47,15 @@ export async function runReboot(context: RunContext): Promise<number> {
 }
 
 async function rebootTarget(context: RunContext, { address }: Target, progress: Progress): Promise<Done> {
-  const { records } = await readRecords(address, { by: controllerName(), signal: context.signal })
+  const { records, diagnostics, reached } = await readRecords(address, { by: controllerName(), signal: context.signal })
+  if (!reached)
+    return describeReboot(context, address, {
+      status: 'unreachable',
+      rows: [],
+      diagnostics,
+      isAsked: false,
+      isBack: false,
+    })
   const newest = records.at(-1)
   if (newest?.state === 'staged' || newest?.state === 'armed') return bootTrial(context, address, { newest, progress })
   if (newest?.state === 'trial' || newest?.state === 'confirmed') return refuseOpen(context, address, newest)
@@ -103,7 +111,8 @@ function describeReboot(context: RunContext, address: HostAddress, boot: RebootO
     host: address.name,
     status: boot.status,
     diagnostics: boot.diagnostics,
-    reboot: boot.isBack ? 'done' : 'needed',
+    // Of a host that was not told to reboot nobody knows whether it needs to.
+    reboot: boot.isBack ? 'done' : boot.isAsked ? 'needed' : 'none',
     next: ending === null ? [] : [ending.next],
     boot: boot.rows,
   }
@@ -126,6 +135,6 @@ function describeOutcome({ isBack, isAsked, status }: RebootOutcome): string {
 
 function skipped(context: RunContext, { address }: Target): Done {
   const { diagnostic, next, text } = notBegun(context, address.name, { verb: 'reboot' })
-  const fields = { reboot: 'needed', next: [next], boot: [] }
+  const fields = { reboot: 'none', next: [next], boot: [] }
   return { document: { host: address.name, status: 'failed', diagnostics: [diagnostic], ...fields }, text }
 }

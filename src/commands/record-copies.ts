@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { findOwnDirectory } from '../host/own-directory.ts'
 import { isRecordId } from '../host/told-record.ts'
 import type { HostRecord } from '../host/read-records.ts'
 
@@ -42,6 +43,6 @@ export function findCopies(host: string): readonly HostRecord[] {
 
 /** Host names may hold anything: the file is named by their hash. */
 function copyPath(host: string): string {
-  const base = process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state')
+  const base = findOwnDirectory('XDG_STATE_HOME') ?? join(homedir(), '.local', 'state')
   return join(base, 'passway', 'records', `${createHash('sha256').update(host).digest('hex').slice(0, 32)}.json`)
 }

@@ -35,10 +35,9 @@ async function readHost(context: RunContext, target: Target): Promise<{ document
   const ending = endingUnwritten(context, address, { status, diagnostics, command: { verb: 'records' } })
   const next = ending === null ? [] : [ending.next]
   const document = { host: address.name, status, diagnostics, records, next } as const
-  return { document, text: renderHost(context, document, result.reached) }
+  return { document, text: renderHost(context, { ...document, state: ending?.state ?? null }, result.reached) }
 }
 
-/** Nothing is written by looking: of a host's ending only what to run next matters. */
 function renderHost(
   context: RunContext,
   {
@@ -46,7 +45,8 @@ function renderHost(
     diagnostics,
     records,
     next,
-  }: { host: string; next: readonly string[] } & Pick<RecordsResult, 'records' | 'diagnostics'>,
+    state,
+  }: { host: string; next: readonly string[]; state: string | null } & Pick<RecordsResult, 'records' | 'diagnostics'>,
   isReached: boolean,
 ): string {
   const options = textOptions(context)
@@ -57,6 +57,6 @@ function renderHost(
       ? `${options.paint.strong(escapeForTerminal(host))}  its records could not be read`
       : renderRecords(host, records, { paint: context.paint, source }),
     ...diagnostics.map((diagnostic) => renderDiagnostic(diagnostic, options)),
-    ...renderEnding({ state: null, next }, options),
+    ...renderEnding({ state, next }, options),
   ].join('\n')
 }

@@ -1,11 +1,13 @@
 import { hasErrors } from '../core/diagnostic.ts'
 import { exitCodes } from '../core/exit-codes.ts'
+import { isRecordId } from '../host/told-record.ts'
 import { planRollback, rollbackRecord, type RollbackPlan } from '../host/rollback.ts'
 import type { ApplyResult } from '../host/execute.ts'
 import { closeMasters } from '../host/ssh-master.ts'
 import { publicChange } from '../core/public-change.ts'
 import type { HostDocument } from '../report/documents.ts'
 import { renderDone, renderEnding } from '../report/done-text.ts'
+import { escapeForTerminal } from '../report/escape.ts'
 import { startProgress, type Progress } from '../report/progress.ts'
 import { renderRollback } from '../report/rollback-text.ts'
 import { confirm } from './ask.ts'
@@ -13,7 +15,7 @@ import { controllerName } from './controller.ts'
 import { tellEvent } from './tell-event.ts'
 import { endingUnwritten, endingWritten, type Command, type Ending } from './endings.ts'
 import { findAllHosts, type FoundHosts, type Target } from './find-hosts.ts'
-import { exitCodeOf, finish } from './finish.ts'
+import { exitCodeOf, finish, refuseUsage } from './finish.ts'
 import { commandLine } from './next-commands.ts'
 import { notBegun } from './not-begun.ts'
 import { predictFromFiles } from './predict-from-files.ts'
@@ -27,9 +29,12 @@ type Done = { readonly document: HostDocument; readonly text: string }
 
 /** `passway rollback [RECORD]`: shows the way back, asks, reverts. */
 export async function runRollback(context: RunContext, args: readonly string[]): Promise<number> {
+  const [record] = args
+  if (record !== undefined && !isRecordId(record))
+    return refuseUsage(context, `${escapeForTerminal(record)} has not the form of a record; passway records lists them`)
   const progress = startProgress(context.writeError, { isTerminal: context.isProgressWanted, width: context.width })
   try {
-    return await showAndRevert(context, args[0], progress)
+    return await showAndRevert(context, record, progress)
   } finally {
     progress.end()
     await closeMasters()
@@ -46,7 +51,9 @@ async function showAndRevert(context: RunContext, record: string | undefined, pr
   progress.end()
   const text = ways.map((way) => renderWay(context, way, record))
   if (context.options.json !== true) context.write(`${text.join('\n\n')}\n\n`)
-  const due = ways.filter(({ plan }) => plan.reached && !hasErrors(plan.diagnostics) && plan.records.length > 0)
+  const due = ways.filter(
+    (way) => statusOfPlan(way) === 'ok' && way.plan.records.length > 0 && findReverted(way) === null,
+  )
   const stopped = ways.some((way) => statusOfPlan(way) !== 'ok') && context.options.keepGoing !== true
   if (stopped || due.length === 0) return finishUnreverted(context, { found, ways, record, stopped })
   const question = `Roll back ${due.map(({ target }) => target.address.name).join(', ')}?`
@@ -76,12 +83,20 @@ function renderWay(context: RunContext, way: Way, record: string | undefined): s
 function endingOf(context: RunContext, way: Way, record: string | undefined): Ending | null {
   const { diagnostics } = way.plan
   const isUnknown = diagnostics.some(({ code }) => code === 'RECORD_UNKNOWN')
-  const command = isUnknown ? { verb: 'records' } : rollbackCommand(record)
+  const command = isUnknown ? { verb: 'records' } : rollbackCommand(context, record)
   return endingUnwritten(context, way.target.address, { status: statusOfPlan(way), diagnostics, command })
 }
 
-function rollbackCommand(record: string | undefined): Command {
-  return { verb: 'rollback', ...(record !== undefined && { playbooks: [record] }) }
+function rollbackCommand({ options }: RunContext, record: string | undefined): Command {
+  const { through = false, force = false } = options
+  const flags = [...(through ? ['--through'] : []), ...(force ? ['--force'] : [])]
+  return { verb: 'rollback', playbooks: record === undefined ? [] : [record], flags }
+}
+
+/** The record that was asked for, where it was taken back before. */
+function findReverted({ plan }: Way): string | null {
+  const asked = plan.records.at(-1)
+  return asked?.state === 'reverted' ? asked.id : null
 }
 
 function statusOfPlan({ plan }: Way): HostDocument['status'] {
@@ -93,11 +108,13 @@ const nothing = { record: null, state: null, reboot: 'none', regenerated: [], le
 
 function unreverted(context: RunContext, way: Way, record: string | undefined): HostDocument {
   const ending = endingOf(context, way, record)
+  const reverted = findReverted(way)
   return {
     host: way.target.address.name,
     status: statusOfPlan(way),
     diagnostics: way.plan.diagnostics,
     ...nothing,
+    ...(reverted !== null && { record: reverted, state: 'reverted' }),
     next: ending === null ? [] : [ending.next],
     changes: publicChanges(way),
   }
@@ -146,7 +163,7 @@ async function revertAll(context: RunContext, reverting: Reverting): Promise<num
 }
 
 function skipped(context: RunContext, way: Way, record: string | undefined): Done {
-  const { diagnostic, next, text } = notBegun(context, way.target.address.name, rollbackCommand(record))
+  const { diagnostic, next, text } = notBegun(context, way.target.address.name, rollbackCommand(context, record))
   const document = unreverted(context, way, record)
   const diagnostics = [...document.diagnostics, diagnostic]
   return { document: { ...document, status: 'failed', diagnostics, next: [next] }, text }
@@ -180,7 +197,7 @@ function describeDone(context: RunContext, { way, record: asked, reverted, boot 
   const { address } = way.target
   const { record, state, regenerated, leftToDo } = reverted
   const reboot = boot?.isBack === true ? 'done' : reverted.reboot
-  const ending = endingWritten(context, address, { result: reverted, boot, command: rollbackCommand(asked) })
+  const ending = endingWritten(context, address, { result: reverted, boot, command: rollbackCommand(context, asked) })
   const isRebootDue = reboot === 'needed' && address.root === null
   const document: HostDocument = {
     host: address.name,

@@ -1,11 +1,15 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { lstatSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { error, type Diagnostic, type SourcePosition } from '../core/diagnostic.ts'
+import { isConnectionVariable } from '../config/connection-variables.ts'
+import { readExtraVariables } from '../config/extra-variables.ts'
+import { defaultInventories } from '../config/load-inventory.ts'
+import { error, warning, type Diagnostic, type SourcePosition } from '../core/diagnostic.ts'
 import type { HostPlan, ResolvedTask } from '../core/plan.ts'
 import { publicChange, sha256 } from '../core/public-change.ts'
 import { bytesFromText } from '../core/bytes.ts'
 import { tool } from '../core/tool.ts'
-import { planFields } from '../report/documents.ts'
+import { planFields, type HostStatus } from '../report/documents.ts'
+import { escapeForTerminal } from '../report/escape.ts'
 import { commandLine } from './next-commands.ts'
 import type { HostResult } from './plan-hosts.ts'
 import type { RunContext } from './run-context.ts'
@@ -30,20 +34,38 @@ export type SavedHost = {
   readonly plan: unknown
 }
 
+/** A host of the playbooks without a plan that could be applied: whoever applies the others hears of it. */
+export type UnplannedHost = { readonly host: string; readonly status: Exclude<HostStatus, 'ok'> }
+
 /** A saved plan: resolved tasks and what they came to; `before` as hashes. */
 export type SavedPlan = {
   readonly format: 1
   readonly kind: 'passway-plan'
   readonly tool: string
   readonly created: string
+  /** Absolute. */
   readonly playbooks: readonly string[]
-  /** `-i` as given, absolute; used when apply is not told otherwise. */
+  /** `-i` as given, or what counts without it; absolute. Used when apply is not told otherwise. */
   readonly inventory: readonly string[]
   readonly prune: boolean
   readonly hosts: readonly SavedHost[]
+  /** Plans of earlier versions do not name them. */
+  readonly unplanned?: readonly UnplannedHost[]
 }
 
-/** Writes the plan of all hosts that could be planned, readable by its owner only. */
+/** In words: why a saved plan lacks a host. */
+export const unplannedWords = { refused: 'refused', unreachable: 'not reached', failed: 'not read' } as const
+
+/** Why a plan may not be written there: nothing is replaced but an earlier plan, or a file that is empty. */
+export function refuseReplacing(cwd: string, file: string): string | undefined {
+  const path = resolve(cwd, file)
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return undefined
+  const status = statSync(path, { throwIfNoEntry: false })
+  if (status?.isFile() === true && (status.size === 0 || findSavedPlan(path) !== undefined)) return undefined
+  return `--out ${file}: what is there is no saved plan, and is not replaced; name another file`
+}
+
+/** Writes the plans of all hosts that can be applied, readable by its owner only; where there is none, nothing. */
 export function savePlan(
   context: RunContext,
   file: string,
@@ -55,24 +77,46 @@ export function savePlan(
     kind: 'passway-plan',
     tool,
     created: new Date().toISOString(),
-    playbooks,
-    inventory: (context.options.inventory ?? []).map((source) =>
+    playbooks: playbooks.map((playbook) => resolve(context.cwd, playbook)),
+    inventory: (context.options.inventory ?? defaultInventories(context.cwd)).map((source) =>
       source.includes(',') ? source : resolve(context.cwd, source),
     ),
     prune: context.options.prune === true,
-    hosts: hosts.flatMap((host) => (host.plan === null ? [] : [saveHost(host, host.plan)])),
+    hosts: hosts.flatMap((host) => (host.status === 'ok' && host.plan !== null ? [saveHost(host, host.plan)] : [])),
+    unplanned: hosts.flatMap(({ target, status }) => (status === 'ok' ? [] : [{ host: target.address.name, status }])),
   }
+  if (saved.hosts.length === 0)
+    return [warning('PLAN_NOT_SAVED', `nothing was saved to ${file}: there is no plan that could be applied`)]
   const problem = writePrivate(resolve(context.cwd, file), `${JSON.stringify(saved, null, 2)}\n`)
   if (problem !== undefined)
     return [error('PLAN_NOT_SAVED', `the plan could not be saved to ${file}`, { evidence: [problem] })]
-  if (context.options.json !== true)
-    context.writeError(`saved: ${file} (apply exactly this with: ${applyCommand(context, file)})\n`)
+  if (context.options.json !== true) context.writeError(`${describeSaved(context, file, saved)}\n`)
   return []
 }
 
-/** Of hosts named by the inventory the saved plan knows where they are. */
+function describeSaved(context: RunContext, file: string, { unplanned = [] }: SavedPlan): string {
+  const names = unplanned.map(({ host, status }) => `${escapeForTerminal(host)} (${unplannedWords[status]})`)
+  const command = applyCommand(context, file)
+  if (names.length === 0) return `saved: ${file} (apply exactly this with: ${command})`
+  return `saved: ${file} without ${names.join(', ')}; apply exactly this with: ${command}`
+}
+
+/** The saved plan knows where its inventory is and what variables came to; not how `-e` says that hosts are reached. */
 function applyCommand(context: RunContext, file: string): string {
-  return commandLine({ ...context, options: { ...context.options, inventory: [] } }, 'apply', { playbooks: [file] })
+  const extraVars = (context.options.extraVars ?? []).filter((word) =>
+    [...readExtraVariables([word], context.cwd).variables.keys()].some(isConnectionVariable),
+  )
+  const options = { ...context.options, inventory: [], extraVars }
+  return commandLine({ ...context, options }, 'apply', { playbooks: [file] })
+}
+
+/** Options of apply that would make another plan of a saved one. */
+export function findInexact({ options, cwd }: RunContext): string | undefined {
+  const names = [...readExtraVariables(options.extraVars ?? [], cwd).variables.keys()]
+  const others = names.filter((name) => !isConnectionVariable(name))
+  const inexact = [...(options.prune === true ? ['--prune'] : []), ...others.map((name) => `-e ${name}`)]
+  if (inexact.length === 0) return undefined
+  return `a saved plan is applied exactly; plan again with ${inexact.join(', ')}`
 }
 
 /** A file that was there keeps its mode when it is written: it is made anew, mode 0600 from its first byte. */

@@ -16,7 +16,6 @@ import { endHeld, endTrial, endUnreachable, type Trial, type TrialEnd } from './
  */
 export async function tryBoot(context: RunContext, trial: Trial): Promise<TrialEnd> {
   const { address, record, progress, confirmWithinMs } = trial
-  progress.tell(address.name, `rebooting into the trial of record ${record}`)
   const askedAt = new Date()
   const by = new Date(askedAt.getTime() + patience(context, trial))
   const asked = await requestReboot(address, {
@@ -24,6 +23,7 @@ export async function tryBoot(context: RunContext, trial: Trial): Promise<TrialE
     signal: context.signal,
     confirmWithinSeconds: Math.ceil(confirmWithinMs / 1000),
   })
+  if (asked.ok || asked.isCut) progress.tell(address.name, `rebooting into the trial of record ${record}`)
   if (!asked.ok && (!asked.isCut || address.connection === 'local')) return endUntried(context, trial, asked)
   if (!asked.ok) return settle(context, trial, { told: withoutErrors(asked.diagnostics), askedAt, by })
   if (address.connection === 'local') return endLeft(trial, asked, by)

@@ -12,7 +12,7 @@ import { confirmWithin, type RunContext } from './run-context.ts'
 import { tellEvent } from './tell-event.ts'
 
 /** What is run after a host was refused: a saved plan that is stale is made again, not applied again. */
-export type Again = Required<Command>
+export type Again = Required<Pick<Command, 'verb' | 'playbooks'>>
 
 /** A run: one record ID on all its hosts. */
 export type ApplyRun = {

@@ -64,6 +64,11 @@ const unsupported: Readonly<Record<string, string>> = {
   ansible_remote_tmp: 'passway writes no temporary files there',
 }
 
+/** By its name: it says how a host is reached, not what is done there. */
+export function isConnectionVariable(name: string): boolean {
+  return /^(ansible|passway)_/.test(name)
+}
+
 /** Reads how a host is reached. There is no implicit localhost: `-i localhost, -e ansible_connection=local`. */
 export function readHostAddress(request: ConnectionRequest): ConnectionResult {
   const reading: Reading = { ...request, diagnostics: [] }

@@ -97,14 +97,48 @@ function findMember(of: Evaluated, member: PlainValue, node: Expression): Evalua
   if (found !== undefined) return found
   const range = { start: memberStart(node), end: node.end }
   if (!isDict(of)) return new Undefined(range, `${describeValue(of)} has no ${describeMember(member)}`)
-  return new Undefined(range, `this has no ${describeMember(member)}`, meantHint(wordOf(member), Object.keys(of)).hint)
+  return missingMember({ range, of: pathOf(node), member: wordOf(member) }, Object.keys(of))
+}
+
+type Missing = {
+  readonly range: TextRange
+  /** What lacks it, as it is written. */
+  readonly of: string | undefined
+  readonly member: string
+}
+
+/** What a mapping does not have; facts are of a closed set, which has its reference. */
+export function missingMember({ range, of, member }: Missing, known: Iterable<string>): Undefined {
+  const isFact = of !== undefined && /^facts\b/.test(of)
+  const hint = meantHint(member, known).hint ?? (isFact ? 'passway modules facts lists all of them' : undefined)
+  return new Undefined(range, `${of ?? 'this'} has no ${JSON.stringify(member)}`, hint)
+}
+
+/** What a member is asked of, where that is a name and names below it: `facts.os`. */
+function pathOf(node: Expression): string | undefined {
+  return node.kind === 'attribute' || node.kind === 'index' ? constantPath(node.of)?.join('.') : undefined
+}
+
+/** `facts.os["id"]` is `facts`, `os`, `id`; undefined for everything that is no chain of names. */
+export function constantPath(node: Expression): readonly string[] | undefined {
+  if (node.kind === 'name') return [node.name]
+  const member =
+    node.kind === 'attribute'
+      ? node.name
+      : node.kind === 'index' && node.index.kind === 'literal' && typeof node.index.value === 'string'
+        ? node.index.value
+        : undefined
+  if (member === undefined || (node.kind !== 'attribute' && node.kind !== 'index')) return undefined
+  const of = constantPath(node.of)
+  return of && [...of, member]
 }
 
 function wordOf(member: PlainValue): string {
   return typeof member === 'string' ? member : JSON.stringify(member)
 }
 
-function memberStart(node: Expression): number {
+/** Where the name of a member stands in the text. */
+export function memberStart(node: Expression): number {
   if (node.kind === 'attribute') return node.end - node.name.length
   return node.kind === 'index' ? node.index.start : node.start
 }

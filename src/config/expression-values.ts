@@ -1,5 +1,5 @@
 import { ExpressionError } from './expression-tokens.ts'
-import type { TextRange } from './expression-tokens.ts'
+import type { ExpressionProblem, TextRange } from './expression-tokens.ts'
 import type { PlainValue } from './source-node.ts'
 
 /** What a missing name or attribute evaluates to: `default` and `is defined` accept it, everything else refuses it. */
@@ -26,9 +26,12 @@ export function typeError(range: TextRange, message: string, hint?: string): Exp
 /** The value, where one is needed. @throws ExpressionError for an undefined one */
 export function required(value: Evaluated): PlainValue {
   if (!(value instanceof Undefined)) return value
-  const { range, message, hint } = value
+  throw new ExpressionError(undefinedProblem(value))
+}
+
+export function undefinedProblem({ range, message, hint }: Undefined): ExpressionProblem {
   const details = hint === undefined ? {} : { hint }
-  throw new ExpressionError({ code: 'VARIABLE_UNDEFINED', message, start: range.start, end: range.end, ...details })
+  return { code: 'VARIABLE_UNDEFINED', message, start: range.start, end: range.end, ...details }
 }
 
 export function isList(value: PlainValue): value is readonly PlainValue[] {

@@ -67,6 +67,18 @@ export function readExpressions(
   return { expressions, diagnostics }
 }
 
+/** What `find` has against the expressions of what the user wrote, each at its place. Syntax errors are told elsewhere. */
+export function judgeExpressions(
+  node: SourceNode,
+  condition: boolean,
+  find: (expression: Expression) => readonly ExpressionProblem[],
+): readonly Diagnostic[] {
+  return scalarsOf(node).flatMap((scalar) => {
+    const found = condition ? conditionExpressions(scalar) : templateExpressions(scalar)
+    return found.ok ? found.value.flatMap(find).map((problem) => problemDiagnostic(scalar, problem)) : []
+  })
+}
+
 function scalarsOf(node: SourceNode): readonly SourceScalar[] {
   if (node.kind === 'scalar') return [node]
   return node.kind === 'list' ? node.items.flatMap(scalarsOf) : node.entries.flatMap(({ value }) => scalarsOf(value))

@@ -1,14 +1,15 @@
-import { accessSync, closeSync, constants, existsSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { dirname, extname, join, resolve } from 'node:path'
 import { error, warning } from '../core/diagnostic.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { readAdjacentVariables } from './adjacent-variables.ts'
-import type { ShownDirectory } from './adjacent-variables.ts'
 import { finishInventory } from './finish-inventory.ts'
 import { draftGroup, emptyDraft } from './inventory.ts'
 import type { Inventory, InventoryDraft } from './inventory.ts'
 import { addHosts } from './inventory-hosts.ts'
 import type { InventoryReading } from './inventory-hosts.ts'
+import { findKind, listNames, specialSkipped } from './list-paths.ts'
+import type { ShownPath } from './list-paths.ts'
 import { parseInventoryIni } from './parse-inventory-ini.ts'
 import { parseInventoryList } from './parse-inventory-list.ts'
 import { parseInventoryYaml } from './parse-inventory-yaml.ts'
@@ -32,7 +33,7 @@ type Loading = InventoryRequest & {
   readonly draft: InventoryDraft
   readonly diagnostics: Diagnostic[]
   /** Directories whose group_vars and host_vars count, by absolute path. */
-  readonly directories: Map<string, ShownDirectory>
+  readonly directories: Map<string, ShownPath>
 }
 
 /** Names in a directory that Ansible passes over (constants.REJECT_EXTS, INVENTORY_IGNORE_EXTS). */
@@ -69,8 +70,13 @@ function configurationIgnored(): Diagnostic {
   })
 }
 
+/** What counts without `-i`, as far as it is there: one of them, or it is a mistake. */
+export function defaultInventories(cwd: string): readonly string[] {
+  return ['inventory.yaml', 'inventory'].filter((name) => existsSync(join(cwd, name)))
+}
+
 function defaultSources({ cwd, diagnostics }: Loading): readonly string[] {
-  const found = ['inventory.yaml', 'inventory'].filter((name) => existsSync(join(cwd, name)))
+  const found = defaultInventories(cwd)
   if (found.length === 1) return found
   const hint = 'name one: -i PATH, or hosts with a comma: -i root@pve1,'
   const missing = 'there is neither ./inventory.yaml nor ./inventory/'
@@ -93,23 +99,31 @@ function readingIn({ draft, diagnostics }: Loading, directory: string): Inventor
   return { draft, diagnostics, directory }
 }
 
-async function readSource(loading: Loading, source: ShownDirectory): Promise<void> {
-  const status = statSync(source.path, { throwIfNoEntry: false })
-  if (status === undefined) {
+/** Named by the user: also a pipe, as a shell makes of `<(…)`. */
+async function readSource(loading: Loading, source: ShownPath): Promise<void> {
+  const kind = findKind(source, loading.diagnostics)
+  if (kind === 'missing') {
     const hint = `hosts are named with a comma: -i ${source.shown},`
     loading.diagnostics.push(error('INVENTORY_MISSING', `there is no inventory ${source.shown}`, { hint }))
-  } else if (status.isDirectory()) await readDirectory(loading, source)
-  else await readInventoryFile(loading, source)
+  } else if (kind === 'directory') await readDirectory(loading, source, new Set())
+  else if (kind !== undefined) await readInventoryFile(loading, source)
 }
 
-async function readDirectory(loading: Loading, directory: ShownDirectory): Promise<void> {
+async function readDirectory(loading: Loading, directory: ShownPath, seen: Set<string>): Promise<void> {
   loading.directories.set(directory.path, directory)
-  for (const name of readdirSync(directory.path).sort()) {
+  for (const name of listNames(directory, seen, loading.diagnostics)) {
     if (isPassedOver(name)) continue
     const source = { path: join(directory.path, name), shown: join(directory.shown, name) }
     if (name.endsWith('.ini')) loading.diagnostics.push(iniPassedOver(source.shown))
-    else await readSource(loading, source)
+    else await readListed(loading, source, seen)
   }
+}
+
+async function readListed(loading: Loading, source: ShownPath, seen: Set<string>): Promise<void> {
+  const kind = findKind(source, loading.diagnostics)
+  if (kind === 'directory') await readDirectory(loading, source, seen)
+  else if (kind === 'file') await readInventoryFile(loading, source)
+  else if (kind === 'special') loading.diagnostics.push(specialSkipped(source.shown))
 }
 
 function isPassedOver(name: string): boolean {
@@ -123,7 +137,7 @@ function iniPassedOver(shown: string): Diagnostic {
   return warning('INVENTORY_FILE_SKIPPED', message, { hint: 'rename it without an extension, or name it with -i' })
 }
 
-async function readInventoryFile(loading: Loading, file: ShownDirectory): Promise<void> {
+async function readInventoryFile(loading: Loading, file: ShownPath): Promise<void> {
   const directory = { path: dirname(file.path), shown: dirname(file.shown) }
   loading.directories.set(directory.path, loading.directories.get(directory.path) ?? directory)
   if (isExecutable(file.path)) return runInventory(loading, file, directory.path)
@@ -139,6 +153,7 @@ async function readInventoryFile(loading: Loading, file: ShownDirectory): Promis
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)
+    if (!statSync(path).isFile()) return false
   } catch {
     return false
   }
@@ -176,7 +191,7 @@ function looksLikeYaml(text: string): boolean {
   return /^(---|\{|\$ANSIBLE_VAULT|[^\s[][^=[]*:(\s|$))/.test(first.replace(/\r$/, ''))
 }
 
-async function runInventory(loading: Loading, file: ShownDirectory, directory: string): Promise<void> {
+async function runInventory(loading: Loading, file: ShownPath, directory: string): Promise<void> {
   const list = await loading.runScript(file.path)
   if (list.ok) parseInventoryList(readingIn(loading, directory), file.shown, list.output)
   else loading.diagnostics.push(list.diagnostic)

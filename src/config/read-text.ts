@@ -21,10 +21,12 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTDIR: 'there is no such file',
   EACCES: 'it may not be read (permissions)',
   EISDIR: 'it is a directory',
+  ELOOP: 'its links lead in a circle',
   ERR_ENCODING_INVALID_ENCODED_DATA: 'it is not UTF-8 text',
 }
 
-function readFailure(shown: string, thrown: unknown): Diagnostic {
+/** `code` of a failed system call, in words. */
+export function readFailure(shown: string, thrown: unknown): Diagnostic {
   const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
   const reason = reasons[code] ?? (thrown instanceof Error ? thrown.message : String(thrown))
   return error('FILE_UNREADABLE', `${shown} cannot be read: ${reason}`)

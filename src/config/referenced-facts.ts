@@ -16,17 +16,21 @@ export function checkExpressions(node: SourceNode, condition: boolean, diagnosti
  */
 export function referencedFacts(plays: readonly Play[], variables: readonly Variables[] = []): ReadonlySet<string> {
   const paths = new Set<string>()
-  for (const play of plays) {
-    for (const node of play.variables.values()) collect(node, false, paths)
-    for (const task of play.tasks) {
-      for (const node of task.variables.values()) collect(node, false, paths)
-      collect(task.entry.value, false, paths)
-      if (task.name !== null) collect(task.name, false, paths)
-      if (task.when !== null) collect(task.when, true, paths)
-    }
-  }
+  for (const { node, condition } of plays.flatMap(expressionsOf)) collect(node, condition, paths)
   for (const layer of variables) for (const node of layer.values()) collect(node, false, paths)
   return paths
+}
+
+/** Everything of a play that may hold expressions; `condition`: it is one, without braces. */
+export function expressionsOf(play: Play): { readonly node: SourceNode; readonly condition: boolean }[] {
+  const ofTasks = play.tasks.flatMap(({ variables, entry, name, when }) => [
+    ...[...variables.values(), entry.value, ...(name === null ? [] : [name])].map((node) => ({
+      node,
+      condition: false,
+    })),
+    ...(when === null ? [] : [{ node: when, condition: true }]),
+  ])
+  return [...[...play.variables.values()].map((node) => ({ node, condition: false })), ...ofTasks]
 }
 
 /** Whether a fact at `path` is asked for, by itself, by what contains it or by what it contains. */

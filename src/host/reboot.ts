@@ -12,6 +12,8 @@ export type RebootOptions = Pick<AgentOptions, 'signal'> & {
   readonly deadlineMs: number
   /** See BootWait. */
   readonly intervalMs?: number | undefined
+  /** It agreed to go down. */
+  readonly onAsked?: (() => void) | undefined
   readonly onTry?: ((attempt: BootTry) => void) | undefined
 }
 
@@ -70,7 +72,8 @@ export async function requestReboot(
 export async function rebootHost(host: HostAddress, options: RebootOptions): Promise<RebootResult> {
   const asked = await requestReboot(host, options)
   if (!asked.ok) return { ok: false, asked: false, diagnostics: asked.diagnostics, reached: asked.reached }
-  const { deadlineMs, intervalMs, onTry, signal } = options
+  const { deadlineMs, intervalMs, onAsked, onTry, signal } = options
+  onAsked?.()
   const end = await waitForBoot(host, {
     previousBootId: asked.bootId,
     deadlineMs,

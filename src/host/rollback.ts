@@ -10,7 +10,7 @@ import type { Blob } from './fields.ts'
 import { formatFileValue, parseFileValue, parseManifest, parseValue, type ManifestOperation } from './manifest.ts'
 import { mergeRevert } from './merge-revert.ts'
 import { formatRecord, parseFrames, type Frames } from './read-records.ts'
-import { runAgent, type AgentOptions } from './run-agent.ts'
+import { changedSinceHints, runAgent, type AgentOptions } from './run-agent.ts'
 import { findDocument } from './told-record.ts'
 
 export type RollbackRequest = Pick<AgentOptions, 'signal' | 'master'> & {
@@ -27,7 +27,10 @@ export type RollbackRequest = Pick<AgentOptions, 'signal' | 'master'> & {
 export type RollbackPlan = {
   /** Newest first; the last is the one asked for. */
   readonly records: readonly (RecordSummary & { readonly document: RecordDocument | null })[]
-  /** From what is there now to what will be there; what is so already is left out. `tasks` are empty. */
+  /**
+   * From what is there now to what will be there; what is so already is left out. `tasks` are empty. Where it would be
+   * refused: to what insisting on it leads (`force`, `through`).
+   */
   readonly changes: readonly Change[]
   readonly regenerate: readonly Regeneration[]
   readonly reboot: 'none' | 'needed'
@@ -67,7 +70,7 @@ function planSteps(frames: Frames, records: RollbackPlan['records'], request: Ro
   const newer = records.slice(0, -1)
   const blocked = newer.length > 0 && request.through !== true
   const path = new Path(frames, request.force === true)
-  for (const record of blocked ? [target] : records) path.takeBack(record)
+  for (const record of records) path.takeBack(record)
   const diagnostics = [...(blocked ? [newerRecords(target.id, newer)] : []), ...path.diagnostics]
   return {
     changes: path
@@ -159,7 +162,7 @@ class Path {
       return merged
     }
     this.diagnostics.push(changedSince(id, operation, this.force))
-    return this.force ? before : now
+    return before
   }
 
   private side(id: string, operation: ManifestOperation, which: 'before' | 'after' | 'now'): Side {
@@ -184,13 +187,12 @@ function mergeFile(before: Side, written: Side, now: Side): Side | undefined {
 }
 
 function changedSince(id: string, operation: ManifestOperation, force: boolean): Diagnostic {
+  const severity = force ? 'warning' : 'error'
   return {
-    severity: force ? 'warning' : 'error',
+    severity,
     code: 'CHANGED_SINCE',
     message: `${operation.target} was changed inside of what record ${id} wrote`,
-    hint: force
-      ? 'their version is kept in the record'
-      : 'look at it, then --force puts the file of before in its place',
+    hint: changedSinceHints[severity],
   }
 }
 

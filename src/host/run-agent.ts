@@ -142,10 +142,16 @@ function notHeard(end: ProgramEnd): Diagnostic {
   })
 }
 
+/** A file was changed inside of what a record wrote: refused, or replaced because a person insisted. */
+export const changedSinceHints = {
+  error: 'look at it, then --force puts the file of before in its place',
+  warning: 'their version is kept in the record',
+} as const
+
 const hints: Readonly<Record<string, string>> = {
   STALE: 'plan again: the host has changed since',
   LOCKED: 'wait until it is done, then run the command again',
-  CHANGED_SINCE: 'look at it, then --force puts the file of before in its place',
+  CHANGED_SINCE: changedSinceHints.error,
   NEWER_RECORDS: 'roll those back first, or take them along with --through',
   PACKAGES_BUSY: 'wait until the package manager is done, then run the command again',
   SPACE_SHORT: 'make room, for example by removing kernels that are not used any more',
@@ -183,7 +189,7 @@ function toDiagnostic(event: AgentEvent): Diagnostic[] {
   if (event.name !== 'problem') return []
   const [severity, told = '', message = '', ...evidence] = event.fields
   const code = /^[A-Z][A-Z_]{0,40}$/.test(told) ? told : 'AGENT_PROBLEM'
-  const hint = hints[code]
+  const hint = code === 'CHANGED_SINCE' && severity === 'warning' ? changedSinceHints.warning : hints[code]
   const lines = evidence.flatMap((text) => text.split('\n')).filter((line) => line !== '')
   return [
     {

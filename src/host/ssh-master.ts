@@ -3,6 +3,7 @@ import { lstatSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { HostAddress } from '../core/host-address.ts'
+import { findOwnDirectory } from './own-directory.ts'
 import { sshExitArguments, type ControlSocket } from './ssh-arguments.ts'
 import { startChild } from './start-child.ts'
 
@@ -57,7 +58,7 @@ function formatKey(host: HostAddress): string {
 }
 
 function makeDirectory(): string {
-  const runtime = process.env['XDG_RUNTIME_DIR']
+  const runtime = findOwnDirectory('XDG_RUNTIME_DIR')
   const wanted = runtime === undefined ? undefined : join(runtime, 'passway')
   if (wanted !== undefined && wanted.length + 21 <= longestPath && isPrivateDirectory(wanted)) return wanted
   const base = tmpdir().length + 36 <= longestPath ? tmpdir() : '/tmp'

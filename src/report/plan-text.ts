@@ -271,10 +271,39 @@ export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`
 }
 
-/** A claim in a few words, for orphans. */
+/** A claim in a few words, as rows of what waits name the same things. */
 export function renderClaim(claim: Claim): string {
-  const parts = Object.entries(claim)
-    .filter(([key, value]) => !['of', 'want', 'content', 'merge', 'names', 'owner'].includes(key) && value !== null)
-    .map(([, value]) => (typeof value === 'object' ? JSON.stringify(value) : String(value)))
-  return `${claim.want === 'absent' ? 'absent ' : ''}${claim.of} ${parts.join(' ')}`
+  return `${claim.want === 'absent' ? 'absent: ' : ''}${maskSecrets(describeSubject(claim))}`
+}
+
+function describeSubject(claim: Claim): string {
+  switch (claim.of) {
+    case 'kernel-argument':
+      return `kernel argument ${claim.name}${claim.value === null ? '' : `=${claim.value}`}`
+    case 'argument-sequence':
+      return `kernel arguments ${claim.args.join(' ')}`
+    case 'module-option':
+      return `option of module ${claim.module}: ${claim.option}=${claim.value}`
+    case 'softdep':
+      return `softdep ${claim.module} pre: ${claim.pre.join(' ')}`
+    case 'blacklist':
+      return `blacklist ${claim.module}`
+    case 'early-module':
+      return `module ${claim.module}, from the initramfs`
+    case 'boot-module':
+      return `module ${claim.module}, at boot`
+    case 'kernel-module':
+      return `module ${claim.target}, loaded now`
+    case 'driver':
+      return `driver of ${claim.device.address}: ${claim.driver ?? 'no driver'}`
+    case 'environment-variable':
+      return `${claim.name}${claim.value === null ? ' not set' : `=${claim.value}`} in ${claim.target}`
+    case 'attribute':
+      return `${claim.target}: ${claim.value}`
+    case 'unit':
+      return `unit ${claim.target}: ${renderUnit(claim.after)}`
+    case 'file':
+      break
+  }
+  return `file ${claim.target}`
 }

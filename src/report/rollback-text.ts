@@ -1,5 +1,5 @@
 import type { Change, Regeneration } from '../core/change.ts'
-import type { Diagnostic } from '../core/diagnostic.ts'
+import { hasErrors, type Diagnostic } from '../core/diagnostic.ts'
 import type { RecordState } from '../core/record.ts'
 import { escapeForTerminal } from './escape.ts'
 import { renderDiagnostic } from './frame.ts'
@@ -18,25 +18,29 @@ type RollbackView = {
   readonly reached: boolean
 }
 
-/** What a rollback would do to one host. */
+/** What a rollback would do to one host, or would if what it is refused over were insisted on. */
 export function renderRollback(view: RollbackView, options: TextOptions): string {
   const { paint } = options
   const ids = view.records.map(({ id }) => id).join(', ')
   const heading = `${paint.strong(escapeForTerminal(view.host))}  ${paint.faint(escapeForTerminal(describe(view, ids)))}`
-  const consequences = [
-    view.regenerate.length > 0
-      ? `${paint.faint('rebuilt'.padEnd(14))}${view.regenerate.map(nameRegeneration).join(', ')}`
-      : '',
-    view.reboot === 'needed' ? `${paint.faint('reboot'.padEnd(14))}${paint.changed('needed')}` : '',
-  ].filter((line) => line !== '')
   return [
     heading,
     ...view.diagnostics.map((found) => renderDiagnostic(found, options)),
     ...groupChanges(view.changes).map((group) => renderChanges(group, [], options).join('\n')),
-    consequences.join('\n'),
+    hasErrors(view.diagnostics) ? '' : renderConsequences(view, options),
   ]
     .filter((block) => block !== '')
     .join('\n\n')
+}
+
+function renderConsequences({ regenerate, reboot }: RollbackView, { paint }: TextOptions): string {
+  const rebuilt = regenerate.map(nameRegeneration).join(', ')
+  return [
+    regenerate.length > 0 ? `${paint.faint('rebuilt'.padEnd(14))}${rebuilt}` : '',
+    reboot === 'needed' ? `${paint.faint('reboot'.padEnd(14))}${paint.changed('needed')}` : '',
+  ]
+    .filter((line) => line !== '')
+    .join('\n')
 }
 
 const openWords = {
@@ -48,6 +52,8 @@ const openWords = {
 
 function describe({ reached, records }: RollbackView, ids: string): string {
   const [newest] = records
+  const asked = records.at(-1)
+  if (asked?.state === 'reverted') return `record ${asked.id} was taken back already: nothing is to be done`
   if (newest !== undefined && newest.state in openWords) {
     const words = openWords[newest.state as keyof typeof openWords]
     return `back before ${ids}; ${words}`

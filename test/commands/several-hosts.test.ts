@@ -1,4 +1,4 @@
-import { cpSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { runCli, unpackDemo } from './run-cli.ts'
@@ -109,6 +109,48 @@ test('records that could not be read are not called none', async (t) => {
   t.true(stdout.includes('b1\n  no records'), stdout)
   t.true(stdout.includes('b2  its records could not be read'), stdout)
 })
+
+test('a host that is not reached: what became of it and what to run next, whatever was asked', async (t) => {
+  const cwd = await makeFleet(t)
+  const home = { environment: { XDG_STATE_HOME: join(cwd, 'state') }, cwd }
+  for (const args of [['plan', 'small.yaml'], ['inspect'], ['records'], ['reboot'], ['confirm']]) {
+    const { code, stdout } = await runCli([...args, '-l', 'b2', '--json'], home)
+    t.is(code, 4, args.join(' '))
+    const [host] = (JSON.parse(stdout) as { hosts: readonly Host[] }).hosts
+    t.deepEqual(host?.next, ['ssh -p 1 localhost true'], args.join(' '))
+    const shown = await runCli([...args, '-l', 'b2'], home)
+    t.regex(shown.stdout, /state: as it was: .*\nnext: ssh -p 1 localhost true\n$/, args.join(' '))
+  }
+})
+
+test('reboot says nothing of a host that it did not reach', async (t) => {
+  const cwd = await makeFleet(t)
+  const { stdout, stderr } = await runCli(['reboot', '-l', 'b2', '--json'], { cwd })
+  t.false(stderr.includes('rebooting'), stderr)
+  t.is((JSON.parse(stdout) as { hosts: readonly Host[] }).hosts[0]?.['reboot'], 'none')
+})
+
+test('two names for one tree are refused', async (t) => {
+  const cwd = await makeFleet(t)
+  symlinkSync('host', join(cwd, 'same'))
+  const hosts = [
+    'b1: {ansible_connection: local, passway_root: host}',
+    'b2: {ansible_connection: chroot, ansible_host: same}',
+  ]
+  writeFileSync(join(cwd, 'inventory.yaml'), `all:\n  hosts:\n    ${hosts.join('\n    ')}\n`)
+  const { code, stdout } = await runCli(['plan', 'small.yaml'], { cwd })
+  t.is(code, 1)
+  t.is(stdout.split('HOST_DUPLICATE').length, 3, stdout)
+})
+
+for (const state of ['', 'state'])
+  test(`copies of records are kept in the user's directory: XDG_STATE_HOME=${state}`, async (t) => {
+    const cwd = await makeFleet(t)
+    const environment = { XDG_STATE_HOME: state, XDG_RUNTIME_DIR: '', HOME: join(cwd, 'home') }
+    t.is((await runCli(['apply', 'small.yaml', '-l', 'b1', '--yes'], { cwd, environment })).code, 0)
+    t.is(readdirSync(join(cwd, 'home/.local/state/passway/records')).length, 1)
+    t.false(existsSync(join(cwd, 'passway')) || existsSync(join(cwd, 'state')))
+  })
 
 test('a tree has nothing to boot: apply --reboot says so after it has applied', async (t) => {
   const cwd = await makeFleet(t)

@@ -32,7 +32,13 @@ for (const [args, code] of [
   [['apply', 'x.yaml', '--no-trial', '--reboot', '--hold'], 64],
   [['apply', 'x.yaml', '--no-trial', '--confirm-within', '5m'], 64],
   [['apply', 'x.yaml', '--reboot', '--confirm-within', 'soon'], 64],
+  [['apply', 'x.yaml', '--reboot', '--confirm-within', '5'], 64],
+  [['apply', 'x.yaml', '--reboot', '--confirm-within', '59s'], 64],
+  [['reboot', '--reboot-timeout', '90'], 64],
   [['reboot', '--hold', '--soak'], 64],
+  [['rollback', 'badid!'], 64],
+  [['rollback', '../../etc'], 64],
+  [['init', '--json'], 64],
   [['confirm', 'x.yaml'], 64],
   [['modules', 'vfio_idz'], 64],
   [['modules', 'vfio_ids'], 0],
@@ -44,6 +50,16 @@ for (const [args, code] of [
     t.false(end.stderr.includes('    at '), 'no stack trace')
   })
 }
+
+test('a time says its unit, and a trial gets the time of a boot', async (t) => {
+  const { stderr } = await runCli(['reboot', '--confirm-within', '5'])
+  t.true(stderr.includes('a duration with its unit is wanted (90s, 10m, 1h)'), stderr)
+  const short = await runCli(['reboot', '--confirm-within', '1s'])
+  t.true(short.stderr.includes('it counts from the start of the kernel: at least 60s is wanted'), short.stderr)
+  const help = await runCli(['reboot', '--help'])
+  t.true(help.stdout.includes('(default: 10m)'), help.stdout)
+  t.false((await runCli(['init', '--help'])).stdout.includes('--json'))
+})
 
 test('all mistakes of a playbook come out together, each with its place', async (t) => {
   const cwd = makeDirectory(t, {

@@ -140,6 +140,7 @@ test('when: a boolean, and a list of conditions that stops at the first false on
 const failures: readonly [string, string, string?][] = [
   ['{{ idz }}', '5 VARIABLE_UNDEFINED idz', 'did you mean "ids"?'],
   ['x {{ facts.os.vesion }}', '16 VARIABLE_UNDEFINED vesion', 'did you mean "version"?'],
+  ['{{ facts.nope }}', '11 VARIABLE_UNDEFINED nope', 'passway modules facts lists all of them'],
   ['{{ ids.constructor }}', '9 VARIABLE_UNDEFINED constructor'],
   ['{{ facts.__proto__ }}', '11 VARIABLE_UNDEFINED __proto__'],
   ['{{ __proto__ }}', '5 VARIABLE_UNDEFINED __proto__'],

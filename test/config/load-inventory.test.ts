@@ -1,5 +1,9 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import type { Inventory } from '../../src/config/inventory.ts'
 import { loadInventory } from '../../src/config/load-inventory.ts'
 import type { RunInventoryScript } from '../../src/config/load-inventory.ts'
@@ -142,6 +146,73 @@ test('no inventory at all', async (t) => {
   const { diagnostics } = await load('playbooks', ['pve1'])
   t.deepEqual(hintsOf(diagnostics), ['hosts are named with a comma: -i pve1,'])
 })
+
+/** A directory with a good file and what a test puts beside it. */
+function makeDirectory(t: ExecutionContext, make: (directory: string) => void): string {
+  const directory = mkdtempSync(join(tmpdir(), 'passway-inventory-'))
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  mkdirSync(join(directory, 'inv'))
+  writeFileSync(join(directory, 'inv/hosts'), 'pve1\n')
+  make(join(directory, 'inv'))
+  return directory
+}
+
+/** One that a program could be, by its mode. */
+function makePipe(path: string): void {
+  spawnSync('sh', ['-c', 'mkfifo -m 0755 "$0"', path])
+}
+
+const odd: Readonly<Record<string, readonly [(directory: string) => void, readonly string[]]>> = {
+  'links in a circle': [
+    (directory) => {
+      symlinkSync('b', join(directory, 'a'))
+      symlinkSync('a', join(directory, 'b'))
+    },
+    [
+      'FILE_UNREADABLE inv/a cannot be read: its links lead in a circle',
+      'FILE_UNREADABLE inv/b cannot be read: its links lead in a circle',
+    ],
+  ],
+  'a link that leads back': [
+    (directory) => {
+      mkdirSync(join(directory, 'sub'))
+      symlinkSync('..', join(directory, 'sub/up'))
+    },
+    [],
+  ],
+  'a dangling link': [
+    (directory) => symlinkSync('gone', join(directory, 'old')),
+    ['FILE_UNREADABLE inv/old cannot be read: it is a link to something that is not there'],
+  ],
+  'a pipe': [
+    (directory) => makePipe(join(directory, 'pipe')),
+    ['INVENTORY_FILE_SKIPPED inv/pipe is not read: it is neither a file nor a directory'],
+  ],
+  'the same among variables': [
+    (directory) => {
+      mkdirSync(join(directory, 'group_vars/all'), { recursive: true })
+      mkdirSync(join(directory, 'host_vars'))
+      symlinkSync('..', join(directory, 'group_vars/all/up'))
+      symlinkSync('gone', join(directory, 'group_vars/all/old.yml'))
+      makePipe(join(directory, 'host_vars/pve1'))
+    },
+    [
+      'FILE_UNREADABLE inv/group_vars/all/old.yml cannot be read: it is a link to something that is not there',
+      'INVENTORY_FILE_SKIPPED inv/host_vars/pve1 is not read: it is neither a file nor a directory',
+    ],
+  ],
+}
+for (const [title, [make, expected]] of Object.entries(odd)) {
+  test(`an inventory directory with what cannot be read: ${title}`, async (t) => {
+    const cwd = makeDirectory(t, make)
+    const { inventory, diagnostics } = await loadInventory({ sources: ['inv'], cwd, runScript: noScript })
+    t.deepEqual([...inventory.hosts.keys()], ['pve1'])
+    t.deepEqual(
+      diagnostics.map(({ code, message }) => `${code} ${message}`),
+      expected,
+    )
+  })
+}
 
 test('all that is wrong with a YAML inventory comes out together', async (t) => {
   const { diagnostics } = await load('broken', ['inventory.yaml'])

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
+import { lintFacts } from '../../src/config/lint-facts.ts'
 import { loadPlays } from '../../src/config/load-plays.ts'
 import type { Play } from '../../src/config/playbook.ts'
 import { readPlaybooks } from '../../src/config/read-playbooks.ts'
@@ -130,6 +131,30 @@ for (const [when, expected] of referenced) {
     )
   })
 }
+
+const unknown: readonly [string, readonly string[]][] = [
+  ['facts.nope', ['facts has no "nope"']],
+  ['facts["os"].vesion == 1 and facts.os.id', ['facts.os has no "vesion"']],
+  ['facts.kernel.config.CONFIG_X == "y" and facts.os.id.x', []],
+  ['facts.pci[0].adress or facts[which].x or my.facts.nope', []],
+  ['facts.nope is defined and facts.nope | default(facts.cpu.nope)', ['facts.cpu has no "nope"']],
+  ['[facts.one, {"a": facts.cpu.two}]', ['facts has no "one"', 'facts.cpu has no "two"']],
+]
+for (const [when, expected] of unknown) {
+  test(`facts that no host has, in ${when}`, (t) => {
+    const found = lintFacts(playsOf(JSON.stringify({ tasks: [{ say: {}, when }] })))
+    t.deepEqual(
+      found.map(({ message }) => message),
+      expected,
+    )
+  })
+}
+
+test('a fact that no host has: where, and where to look', (t) => {
+  const found = lintFacts(playsOf('vars: {a: "{{ facts.os.vesion }}"}\ntasks:\n  - say: {}\n    when: facts.nope\n'))
+  t.deepEqual(briefly(found), ['p.yaml:1:24 VARIABLE_UNDEFINED vesion', 'p.yaml:4:17 VARIABLE_UNDEFINED nope'])
+  t.deepEqual(hintsOf(found), ['did you mean "version"?', 'passway modules facts lists all of them'])
+})
 
 test('facts are found in variables, parameters and names too', (t) => {
   const plays = playsOf(
