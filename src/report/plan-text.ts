@@ -286,8 +286,6 @@ function describeSubject(claim: Claim): string {
       return `option of module ${claim.module}: ${claim.option}=${claim.value}`
     case 'softdep':
       return `softdep ${claim.module} pre: ${claim.pre.join(' ')}`
-    case 'blacklist':
-      return `blacklist ${claim.module}`
     case 'early-module':
       return `module ${claim.module}, from the initramfs`
     case 'boot-module':

@@ -8,6 +8,8 @@ export type Fault = {
   readonly end: 'old' | 'new' | 'old or new'
   /** Why the record says that it was reverted; null: any reason, or none. */
   readonly reason: readonly string[] | null
+  /** Somebody builds images in the window: those are theirs, and stay. */
+  readonly buildsImages: boolean
 }
 
 export type Step =
@@ -268,6 +270,7 @@ const window: readonly Row[] = [
   {
     name: 'update-grub and update-initramfs in the window, then a trial that fails',
     steps: [host('update-initramfs -u; update-grub; argument init=/bin/false'), reboot()],
+    buildsImages: true,
   },
   {
     name: 'a kernel is installed in the window, then a trial that fails',
@@ -332,6 +335,7 @@ export const faults: readonly Fault[] = [...notUp, ...notReached, ...hung, ...cu
     from: 'staged',
     end: row.end ?? 'old',
     reason: null,
+    buildsImages: false,
     ...row,
   }),
 )
