@@ -63,7 +63,8 @@ export async function requestReboot(
   const { diagnostics, reached } = run
   const armed = run.events.findLast(({ name }) => name === 'armed')?.fields[0] ?? null
   const bootId = /^boot\t([^\t\n]+)\t/m.exec(run.output.toString('latin1'))?.[1]
-  const isCut = run.outcome === 'lost' && (reached || signal?.aborted === true)
+  // Heard to its end and cut before the connection closed, it goes down as well.
+  const isCut = run.outcome === 'done' || (run.outcome === 'lost' && (reached || signal?.aborted === true))
   if (run.outcome !== 'done' || bootId === undefined) return { ok: false, armed, isCut, diagnostics, reached }
   return { ok: true, bootId, armed, diagnostics }
 }

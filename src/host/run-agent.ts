@@ -179,7 +179,14 @@ const hints: Readonly<Record<string, string>> = {
   TOOL_MISSING: 'install the package that brings the tool',
   READ_BACK_DIFFERS: 'something on the host writes the same file: find it, then plan again',
   ARTEFACT_CHANGED: 'take the record back with passway rollback, then apply again',
+  BOOT_MISSING: 'mount what the loader reads (/boot, the EFI system partition), then run the command again',
+  RESTORE_IMPOSSIBLE: 'look what is in /boot and in the before/ of the record; build images with the tools of the host',
   UNREACHED: 'nobody could log in after the change, so it was taken back',
+}
+
+/** What to do about a problem that the agent tells. */
+export function findHint(code: string, severity?: string): string | undefined {
+  return code === 'CHANGED_SINCE' && severity === 'warning' ? changedSinceHints.warning : hints[code]
 }
 
 const severities: readonly Severity[] = ['error', 'warning', 'note']
@@ -189,7 +196,7 @@ function toDiagnostic(event: AgentEvent): Diagnostic[] {
   if (event.name !== 'problem') return []
   const [severity, told = '', message = '', ...evidence] = event.fields
   const code = /^[A-Z][A-Z_]{0,40}$/.test(told) ? told : 'AGENT_PROBLEM'
-  const hint = code === 'CHANGED_SINCE' && severity === 'warning' ? changedSinceHints.warning : hints[code]
+  const hint = findHint(code, severity)
   const lines = evidence.flatMap((text) => text.split('\n')).filter((line) => line !== '')
   return [
     {

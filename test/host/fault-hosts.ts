@@ -1,6 +1,7 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
+import { findHint } from '../../src/host/run-agent.ts'
 import {
   bootTools,
   bundleFor,
@@ -16,8 +17,6 @@ import {
   settleMiniHost,
   type ShellRun,
 } from './agent-hosts.ts'
-
-const source = readFileSync(new URL('../../src/host/run-agent.ts', import.meta.url), 'utf8')
 
 export const grubBefore = 'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\nGRUB_CMDLINE_LINUX="console=ttyS0"\n'
 const grubAfter = grubBefore.replace('quiet', 'quiet iommu=pt')
@@ -47,16 +46,11 @@ export function rollBack(root: string, more: object = {}): ShellRun {
   return runUnder('/bin/sh', callFor({ verb: 'rollback', ...more }), { chroot: root })
 }
 
-/** What passway tells to do about a code of the agent. */
-function formatRunHint(code: string): string | undefined {
-  return new RegExp(`^  ${code}:\\s*'([^']+)'`, 'm').exec(source)?.[1]
-}
-
 /** It says what happened, by a code for which there is a hint, and in words. */
 export function assertSaid(t: ExecutionContext, run: ShellRun, outcome: string, code: string, words: RegExp): void {
   t.is(run.outcome, outcome, run.text)
   t.true(run.codes.includes(code), `${run.codes.join()}\n${run.text}`)
   const said = run.events.filter((event) => event.name === 'problem').map(({ fields }) => fields.slice(1).join('\n'))
   t.regex(said.join('\n'), words)
-  t.truthy(formatRunHint(code), `${code} has no hint`)
+  t.truthy(findHint(code), `${code} has no hint`)
 }
