@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { openSync } from 'node:fs'
+import { openSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -45,7 +45,10 @@ export function powerOn(directory: string, listArguments: (start: number) => str
       starts += 1
       current.once('close', (code, signal) => {
         const isCrash = signal === 'SIGABRT' && crashes < 3
-        if (isCrash) crashes += 1
+        if (isCrash) {
+          crashes += 1
+          process.stderr.write(`lab: QEMU crashed: ${readFileSync(join(directory, 'qemu.log'), 'latin1').slice(-300)}\n`)
+        }
         if (isOn && (isCrash || (restart && code === 0))) return start()
         isOn = false
         resolve()
