@@ -109,7 +109,8 @@ export function settleKernelModule(workspace: Workspace, merged: MergedClaim, cl
 export function settleUnit(workspace: Workspace, merged: MergedClaim, claim: Of<'unit'>, isCreated: boolean): void {
   const state = workspace.snapshot.units.get(claim.target)
   if (state?.exists !== true && !isCreated) {
-    if (!claim.after.enabled || claim.want === 'absent') return
+    // Nobody asks any more for what an earlier record did with it.
+    if (!claim.after.enabled || claim.want === 'absent' || merged.tasks.length === 0) return
     workspace.diagnostics.push({
       diagnostic: error('UNIT_ABSENT', `The unit ${claim.target} is not installed`),
       tasks: merged.tasks,

@@ -11,6 +11,7 @@ import type { HostStatus } from '../report/documents.ts'
 import type { Progress } from '../report/progress.ts'
 import { findHosts, type Target } from './find-hosts.ts'
 import type { PlanInput, PlannedHost, TargetReads } from './plan-input.ts'
+import { readRecorded } from './read-recorded.ts'
 import { findRescuePlaces, type RescuePlaces } from './rescue-lines.ts'
 import type { RunContext } from './run-context.ts'
 import { runHosts } from './run-hosts.ts'
@@ -128,10 +129,12 @@ async function planTarget(context: RunContext, target: Target, prepared: Promise
   if (!first.ok) return notPlanned(target, first)
   const { input, reads } = await prepared
   const { planHost, readsAfter } = await import('./plan-input.ts')
-  const read =
-    reads.get(name)?.isComplete === true
-      ? first
-      : await readTarget(context, target, readsAfter(input, target, first.snapshot))
+  const early = reads.get(name)
+  const isComplete = early?.isComplete === true
+  const asked = isComplete ? early.reads : readsAfter(input, target, first.snapshot)
+  const read = await readRecorded(asked, isComplete ? first : await readTarget(context, target, asked), async (all) =>
+    readTarget(context, target, all),
+  )
   if (!read.ok) return notPlanned(target, read)
   const { snapshot, diagnostics } = await listImages(context, target, read.snapshot)
   const planned = planHost(input, target, snapshot, { prune: context.options.prune === true })

@@ -1,11 +1,13 @@
 import { relative, resolve } from 'node:path'
 import { defaultInventories } from '../config/load-inventory.ts'
 import { error, hasErrors, type Diagnostic } from '../core/diagnostic.ts'
+import type { Reads } from '../core/snapshot.ts'
 import { readSnapshot } from '../host/read-snapshot.ts'
 import type { Progress } from '../report/progress.ts'
 import { findAllHosts, type Target } from './find-hosts.ts'
 import { describePlanned, notPlanned, type HostResult, type PlannedHosts } from './plan-hosts.ts'
 import { planTasks, readsOfSaved } from './plan-input.ts'
+import { readRecorded } from './read-recorded.ts'
 import type { RunContext } from './run-context.ts'
 import { runHosts } from './run-hosts.ts'
 import {
@@ -86,7 +88,9 @@ async function planHostAgain(
   { saved, host, target }: { readonly saved: SavedPlan; readonly host: SavedHost; readonly target: Target },
 ): Promise<HostResult> {
   const tasks = restoreTasks(host)
-  const read = await readSnapshot(target.address, readsOfSaved(tasks), { signal: context.signal, master: true })
+  const readAgain = (reads: Reads) => readSnapshot(target.address, reads, { signal: context.signal, master: true })
+  const asked = readsOfSaved(tasks)
+  const read = await readRecorded(asked, await readAgain(asked), readAgain)
   if (!read.ok) return notPlanned(target, read)
   const plan = planTasks(tasks, read.snapshot, { prune: saved.prune })
   const stale = compareSaved(host, plan)

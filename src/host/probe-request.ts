@@ -52,6 +52,18 @@ export function completeReads(reads: Reads): Required<Reads> {
   }
 }
 
+/** True where all of this was asked for, by its name or by a pattern. */
+export function coversReads(asked: Reads, { paths = [], attributes = [], units = [] }: Reads): boolean {
+  const complete = completeReads(asked)
+  const covers = (patterns: readonly string[], text: string): boolean =>
+    patterns.some((pattern) => pattern === text || globExpression(pattern).test(text))
+  return (
+    paths.every((path) => covers([...complete.paths, ...complete.globs], path)) &&
+    attributes.every((path) => covers(complete.attributes, path)) &&
+    units.every((unit) => complete.units.includes(unit))
+  )
+}
+
 /** A file that two patterns name would be read twice, and its lines be taken for those of one longer file. */
 function dropCovered(patterns: readonly string[]): string[] {
   const globs = patterns

@@ -49,6 +49,20 @@ test('plan, apply, a second plan, rollback on the demo host', async (t) => {
   t.deepEqual(hostFiles(cwd), before)
 })
 
+test('a playbook that asks for less leaves what an earlier one did, and says so; --prune takes it away', async (t) => {
+  const cwd = await unpackDemo(t)
+  t.is((await runCli(['apply', 'playbook.yaml', '--yes'], { cwd })).code, 0)
+  writeFileSync(join(cwd, 'less.yaml'), '- hosts: all\n  tasks:\n    - kernel_cmdline: { present: [iommu=pt] }\n')
+  const kept = await runCli(['plan', 'less.yaml', '--json'], { cwd })
+  t.is(kept.code, 0, kept.stdout)
+  const [host] = parse(kept.stdout).hosts
+  t.deepEqual(host?.['changes'], [])
+  t.notDeepEqual(host?.['orphans'], [])
+  t.is((await runCli(['apply', 'less.yaml', '--yes', '--prune'], { cwd })).code, 0)
+  const after = await runCli(['plan', 'less.yaml', '--json', '--detailed-exitcode'], { cwd })
+  t.is(after.code, 0, after.stdout)
+})
+
 test('the JSON of plan keeps the contract', async (t) => {
   const cwd = await unpackDemo(t)
   const { stdout, stderr, code } = await runCli(['plan', 'playbook.yaml', '--json'], { cwd })

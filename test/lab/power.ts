@@ -47,7 +47,9 @@ export function powerOn(directory: string, listArguments: (start: number) => str
         const isCrash = signal === 'SIGABRT' && crashes < 3
         if (isCrash) {
           crashes += 1
-          process.stderr.write(`lab: QEMU crashed: ${readFileSync(join(directory, 'qemu.log'), 'latin1').slice(-300)}\n`)
+          process.stderr.write(
+            `lab: QEMU crashed: ${readFileSync(join(directory, 'qemu.log'), 'latin1').slice(-300)}\n`,
+          )
         }
         if (isOn && (isCrash || (restart && code === 0))) return start()
         isOn = false
