@@ -98,14 +98,21 @@ async function write(machine: Machine, fresh: Fresh, { written, configuration }:
     ...[...contents, ...images].map(
       ([path, content]) => `mkdir -p ${dirname(path)}; base64 -d > ${path} <<'END'\n${content.toString('base64')}\nEND`,
     ),
-    // An override of the boot before would be one of which nobody knows who set it.
-    'for each in /sys/bus/pci/devices/*/driver_override; do echo >"$each"; done',
+    giveBack,
     `sed -i 's/^GRUB_DEFAULT=.*/GRUB_DEFAULT="${chosen}"/' /etc/default/grub`,
     'sync',
   ]
   const { status, stderr } = await machine.ssh('sh -e', lines.join('\n'))
   if (status !== 0) throw new Error(`the configuration was not written: ${stderr}`)
 }
+
+/** An override of the boot before would be one of which nobody knows who set it, and its device one that nobody takes. */
+const giveBack = `for at in /sys/bus/pci/devices/*; do
+  [ "$(cat "$at/driver_override")" != "(null)" ] || continue
+  echo >"$at/driver_override"
+  case $(readlink "$at/driver") in */vfio-pci) echo "\${at##*/}" >"$at/driver/unbind" ;; esac
+  echo "\${at##*/}" >/sys/bus/pci/drivers_probe || :
+done`
 
 /** What update-grub would write, without the eleven seconds it takes. */
 function configureGrub(grubCfg: string, { args, entry }: Configuration): { grubCfg: string; chosen: string } {
