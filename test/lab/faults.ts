@@ -8,7 +8,7 @@ export type Fault = {
   readonly end: 'old' | 'new' | 'old or new'
   /** Why the record says that it was reverted; null: any reason, or none. */
   readonly reason: readonly string[] | null
-  /** Somebody builds images in the window: those are theirs, and stay. */
+  /** Images are built on the way, by somebody in the window or by the rollback of a commit: other bytes, no copy of before. */
   readonly buildsImages: boolean
 }
 
@@ -258,6 +258,7 @@ const timedCuts: readonly Row[] = [
       time,
     ],
     end: 'old or new' as const,
+    buildsImages: true,
   })),
 ]
 
