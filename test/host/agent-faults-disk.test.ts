@@ -16,6 +16,7 @@ import {
   release,
   runUnder,
   settleMiniHost,
+  writeTool,
 } from './agent-hosts.ts'
 import { apply, assertSaid, makeBootHost, plan, rollBack } from './fault-hosts.ts'
 import { grubTrialPlan, makeGrubTrialHost } from './grub-trial-hosts.ts'
@@ -174,6 +175,21 @@ mountTest('/var/lib is a file system of its own: the records are in /etc as well
   t.true(existsSync(join(root, 'etc/passway/agent.sh')))
   t.is(rollBack(root).outcome, 'reverted')
   t.deepEqual(readHost(root).filter(notImage), before.filter(notImage))
+})
+
+mountTest('what is mounted below /etc, as /etc/pve of Proxmox, is not copied for the image of a trial', (t) => {
+  const root = makeGrubTrialHost(t)
+  spawnSync('mkdir', [join(root, 'etc/pve')])
+  mountOver(t, join(root, 'etc/pve'), 'mode=755,size=1m')
+  writeFileSync(join(root, 'etc/pve/cluster.db'), 'secret')
+  const mkinitramfs = bootTools['/usr/sbin/mkinitramfs']?.replace('set -e', 'set -e\nls -a $ETC $ETC/pve >/tmp/seen')
+  writeTool(root, '/usr/sbin/mkinitramfs', mkinitramfs ?? '')
+  const { run } = stageTrial(root, grubTrialPlan())
+  t.is(run.outcome, 'staged', run.text)
+  const seen = readFileSync(join(root, 'tmp/seen'), 'latin1')
+  t.regex(seen, /^pve$/m)
+  t.regex(seen, /^modprobe\.d$/m)
+  t.false(seen.includes('cluster.db'))
 })
 
 /** Images that were built again differ in their times. */

@@ -153,6 +153,16 @@ test('taken back before any boot', (t) => {
   t.deepEqual(readBoot(root), live)
 })
 
+test('what a cut left beside the entries goes, also where nothing was booted', (t) => {
+  const root = makeTrialHost(t)
+  const { id, run } = stage(root)
+  t.is(run.outcome, 'staged', run.text)
+  const left = join(root, `efi/loader/entries/.passway-${id}.Ab12Cd`)
+  writeFileSync(left, '')
+  t.is(runUnder('/bin/sh', callFor({ verb: 'rollback' }), { chroot: root }).outcome, 'reverted')
+  t.false(existsSync(left))
+})
+
 test('what is not what was staged is not booted', (t) => {
   const root = makeTrialHost(t)
   const { id } = stage(root)

@@ -88,9 +88,14 @@ keep_found() {
   [ "$2" = file ] && [ "$value" != - ] && ! same_value file "$value" "$3" || return 0
   [ -f "$located" ] || return 0
   mkdir -p "$record/found"
-  cp -a "$located" "$record/found/$1"
-  problem warning FOUND_KEPT "$decoded was changed by someone since, and is replaced" \
-    "that version is in $(inside "$record")/found/$1"
+  if cp -a "$located" "$record/found/$1" 2>>"$record/log" && durable "$record/found/$1" "$record/found"; then
+    problem warning FOUND_KEPT "$decoded was changed by someone since, and is replaced" \
+      "that version is in $(inside "$record")/found/$1"
+    return 0
+  fi
+  rm -f "$record/found/$1"
+  problem warning FOUND_LOST "$decoded was changed by someone since, and is replaced; that version could not be kept" \
+    "$(tail_of "$record/log")"
 }
 
 # What a cut left beside the targets.
@@ -101,6 +106,7 @@ remove_temporaries() {
     remove_matching "${located%/.}" ".passway-$id.*"
   fi
   if locate /boot/.; then remove_matching "${located%/.}" ".passway-$id.*"; fi
+  [ -z "$entries_root" ] || remove_entry_temporaries
   for temporary_near in /etc/systemd/system /etc/systemd/system/sysinit.target.wants \
     /etc/systemd/system/multi-user.target.wants "${package_snippet%/*}"; do
     if locate "$temporary_near/."; then remove_matching "${located%/.}" ".passway-$id.*"; fi

@@ -194,7 +194,7 @@ rollback_records() {
   rollback_regenerates='' rollback_files=''
   rollback_problems=$problems
   for rollback_id in $rollback_ids; do
-    open_record "$rollback_id" || return 1
+    open_record "$rollback_id" && check_boot_there || return 1
     remove_temporaries
     early_due=
     for_each "$reversed" rollback_operation || return 1

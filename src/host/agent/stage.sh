@@ -64,15 +64,21 @@ make_view() {
   return "$view_status"
 }
 
-# copy_settings ETC
+# copy_settings ETC: what is mounted below it (/etc/pve of Proxmox is a cluster's database) is no part of a boot image.
 copy_settings() {
   (
     set +f
     cd "$1" || return
+    settings_device=$(stat -c %d .)
     for settings_name in * .[!.]* ..?*; do
       [ -e "$settings_name" ] || [ -L "$settings_name" ] || continue
       [ "$1/$settings_name" != "$state" ] || continue
-      cp -a "./$settings_name" "$record/view/etc/" 2>>"$record/log" || return
+      if [ "$(stat -c %d "./$settings_name")" != "$settings_device" ]; then
+        [ ! -d "$settings_name" ] || mkdir "$record/view/etc/$settings_name" || return
+        continue
+      fi
+      cp -a -x "./$settings_name" "$record/view/etc/" 2>>"$record/log" ||
+        cp -a "./$settings_name" "$record/view/etc/" 2>>"$record/log" || return
     done
   )
 }

@@ -90,7 +90,6 @@ save_entry_file() {
 
 # restore_entries: images of /boot are back already. Afterwards the loader has its own default again.
 restore_entries() {
-  remove_entry_temporaries
   if [ -f "$record/before/entries/list" ]; then
     entries_status=0
     while IFS=$TAB read -r restore_hash restore_name restore_below <&4; do
