@@ -57,6 +57,12 @@ function breakTool(root: string, path: keyof typeof bootTools): void {
   writeFileSync(join(root, 'etc/failing'), '')
 }
 
+/** What systemctl is told goes to /tmp/systemctl; the reboot that armed the trial tells it `reboot` alone, a second later. */
+function noteCalls(root: string): void {
+  writeTool(root, '/usr/bin/systemctl', '#!/bin/sh\necho "$@" >>/tmp/systemctl\n[ "$1" != is-active ]\n')
+  writeTool(root, '/bin/sleep', '#!/bin/sh\n')
+}
+
 test('a grub.cfg that somebody builds in the trial goes with it', (t) => {
   const root = makeGrubTrialHost(t)
   const live = readBoot(root)
@@ -130,10 +136,9 @@ test('the deadline looks at the boot that runs: an early unit that got nowhere i
   t.is(call(root, 'reboot').outcome, 'done')
   bootGrub(root, id, false)
   t.is(stateOf(root, id), 'armed')
-  writeTool(root, '/usr/bin/systemctl', '#!/bin/sh\necho "$@" >>/tmp/systemctl\n[ "$1" != is-active ]\n')
-  writeTool(root, '/bin/sleep', '#!/bin/sh\n')
+  noteCalls(root)
   agent(root, 'expire')
-  t.regex(read(root, 'tmp/systemctl'), /reboot/)
+  t.regex(read(root, 'tmp/systemctl'), /^--no-block reboot$/m)
   bootGrub(root, null)
   agent(root, 'recover')
   t.is(stateOf(root, id), 'reverted')
@@ -143,13 +148,12 @@ test('the deadline looks at the boot that runs: an early unit that got nowhere i
 test('the deadline reboots also where nothing can be written', (t) => {
   const root = makeGrubTrialHost(t)
   enterTrial(t, root)
-  writeTool(root, '/usr/bin/systemctl', '#!/bin/sh\necho "$@" >>/tmp/systemctl\n[ "$1" != is-active ]\n')
-  writeTool(root, '/bin/sleep', '#!/bin/sh\n')
+  noteCalls(root)
   // As on a file system that was remounted read-only: a redirection that fails.
   rmSync(join(root, 'var/lib/passway/lock'), { force: true })
   spawnSync('mkdir', [join(root, 'var/lib/passway/lock')])
   agent(root, 'expire')
-  t.regex(read(root, 'tmp/systemctl'), /reboot/)
+  t.regex(read(root, 'tmp/systemctl'), /^--no-block reboot$/m)
 })
 
 test('a way back that fails keeps all that the next one needs', (t) => {
