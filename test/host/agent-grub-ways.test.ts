@@ -149,7 +149,8 @@ test('the deadline reboots also where nothing can be written', (t) => {
   const root = makeGrubTrialHost(t)
   enterTrial(t, root)
   noteCalls(root)
-  // As on a file system that was remounted read-only: a redirection that fails.
+  // As on a file system that was remounted read-only: a redirection that fails, before any flock is asked.
+  writeTool(root, '/usr/bin/flock', '#!/bin/sh\n')
   rmSync(join(root, 'var/lib/passway/lock'), { force: true })
   spawnSync('mkdir', [join(root, 'var/lib/passway/lock')])
   agent(root, 'expire')
