@@ -26,7 +26,7 @@ export type RebootResult =
     }
   | {
       readonly ok: false
-      /** False: it was refused, and the host still runs. */
+      /** False: it was refused, and the host still runs. True also where the answer was cut: it may be on its way down. */
       readonly asked: boolean
       readonly diagnostics: readonly Diagnostic[]
       readonly reached: boolean
@@ -72,7 +72,7 @@ export async function requestReboot(
 /** Reboots a host and waits until it shows another boot id. */
 export async function rebootHost(host: HostAddress, options: RebootOptions): Promise<RebootResult> {
   const asked = await requestReboot(host, options)
-  if (!asked.ok) return { ok: false, asked: false, diagnostics: asked.diagnostics, reached: asked.reached }
+  if (!asked.ok) return { ok: false, asked: asked.isCut, diagnostics: asked.diagnostics, reached: asked.reached }
   const { deadlineMs, intervalMs, onAsked, onTry, signal } = options
   onAsked?.()
   const end = await waitForBoot(host, {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
@@ -31,4 +31,23 @@ export async function unpackDemo(t: ExecutionContext): Promise<string> {
   const end = await runCli(['demo', '--keep', directory])
   t.is(end.code, 0, end.stderr)
   return directory
+}
+
+/** Two trees, `host` and `other`, and between them a host that refuses the connection. */
+export async function unpackFleet(
+  t: ExecutionContext,
+  { trees: [first, second], refusing }: { readonly trees: readonly [string, string]; readonly refusing: string },
+): Promise<string> {
+  const cwd = await unpackDemo(t)
+  cpSync(join(cwd, 'host'), join(cwd, 'other'), { recursive: true, verbatimSymlinks: true })
+  const hosts = [
+    'all:',
+    '  hosts:',
+    `    ${first}: {ansible_connection: local, passway_root: host}`,
+    `    ${refusing}: {ansible_host: localhost, ansible_port: 1}`,
+    `    ${second}: {ansible_connection: local, passway_root: other}`,
+    '',
+  ]
+  writeFileSync(join(cwd, 'inventory.yaml'), hosts.join('\n'))
+  return cwd
 }

@@ -1,23 +1,13 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { runCli, unpackDemo } from './run-cli.ts'
+import { runCli, unpackFleet } from './run-cli.ts'
 
 const task = '    - kernel_cmdline: {present: ["iommu=pt"]}'
 
 /** Two trees of which a playbook names the first, and a host that refuses the connection. */
 async function makeFleet(t: ExecutionContext): Promise<string> {
-  const cwd = await unpackDemo(t)
-  cpSync(join(cwd, 'host'), join(cwd, 'other'), { recursive: true, verbatimSymlinks: true })
-  const hosts = [
-    'all:',
-    '  hosts:',
-    '    near: {ansible_connection: local, passway_root: host}',
-    '    far: {ansible_host: localhost, ansible_port: 1}',
-    '    gone: {ansible_connection: local, passway_root: other}',
-    '',
-  ]
-  writeFileSync(join(cwd, 'inventory.yaml'), hosts.join('\n'))
+  const cwd = await unpackFleet(t, { trees: ['near', 'gone'], refusing: 'far' })
   writeFileSync(join(cwd, 'near.yaml'), `- hosts: near\n  tasks:\n${task}\n`)
   writeFileSync(join(cwd, 'both.yaml'), `- hosts: near,far\n  tasks:\n${task}\n`)
   writeFileSync(join(cwd, 'far.yaml'), `- hosts: far\n  tasks:\n${task}\n`)

@@ -1,7 +1,7 @@
-import { cpSync, existsSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { runCli, unpackDemo } from './run-cli.ts'
+import { runCli, unpackFleet } from './run-cli.ts'
 
 type Host = {
   readonly host: string
@@ -15,17 +15,7 @@ const playbook = ['- hosts: all', '  tasks:', '    - kernel_cmdline: {present: [
 
 /** Two trees and a host that refuses the connection, which stands between them. */
 async function makeFleet(t: ExecutionContext): Promise<string> {
-  const cwd = await unpackDemo(t)
-  cpSync(join(cwd, 'host'), join(cwd, 'other'), { recursive: true, verbatimSymlinks: true })
-  const hosts = [
-    'all:',
-    '  hosts:',
-    '    b1: {ansible_connection: local, passway_root: host}',
-    '    b2: {ansible_host: localhost, ansible_port: 1}',
-    '    b3: {ansible_connection: local, passway_root: other}',
-    '',
-  ]
-  writeFileSync(join(cwd, 'inventory.yaml'), hosts.join('\n'))
+  const cwd = await unpackFleet(t, { trees: ['b1', 'b3'], refusing: 'b2' })
   writeFileSync(join(cwd, 'small.yaml'), playbook)
   return cwd
 }
